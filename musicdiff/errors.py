@@ -1,0 +1,25 @@
+"""What can go wrong, by exit code: one exception a code, each message one line that names the thing and the remedy."""
+
+
+class MusicdiffError(Exception):
+    """An error that a user can act on. `run_train.py` and `musicdiff` print its message, without a traceback, and exit with `exit_code`."""
+
+    exit_code = 1
+
+
+class UsageError(MusicdiffError):
+    """Unusable arguments or configuration: names the key and what is allowed."""
+
+    exit_code = 2
+
+
+class DataError(MusicdiffError):
+    """Unusable data or missing weights: names the file and what to do."""
+
+    exit_code = 3
+
+
+class TrainingDiverged(MusicdiffError):
+    """Training met NaN or infinity: names the range of steps and the saved bundle."""
+
+    exit_code = 4

@@ -1,0 +1,132 @@
+"""The contracts between the rooms, and the legend of shapes.
+
+Shapes: B batch, T time (axis 1 always: mel frames, latent frames or samples), F mel bins or latent rows, C channels, L tokens, D width,
+N samples or steps. Mels and latents are [B, T, F, C], waveforms [B, T, C] (stereo = channels), file audio [N, C].
+
+Coordinates: everything between networks and samplers is variance preserving, x_t = alpha x_0 + sigma eps with alpha^2 + sigma^2 = 1, and a
+level of noise is its log_snr = log(alpha^2 / sigma^2): +inf is data (alpha = 1, sigma = 0 exactly), every other level is finite.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from jax import Array
+
+Params = Any  # a pytree of arrays
+Keys = Array  # PRNG keys [B], threefry
+Cond = Mapping[str, Mapping[str, Any]]  # {name: {'value': array or (tokens [B, L, D], mask [B, L]), 'present': bool [B]}}
+Metrics = Mapping[str, Array]  # {name: [B]}
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What a model generates, without its batch axis; the only thing that constraints, durations and sidecars know about a model.
+
+    shape: (T, F, C) or (T, C) of one training clip
+    sample_rate: Hz of the audio behind it
+    channels: audio channels
+    samples_per_frame: audio samples for each step along T
+    multiple: T may be any positive multiple of this
+    x_0_range: the interval that data live in, or None
+    """
+
+    shape: tuple[int, ...]
+    sample_rate: int
+    channels: int
+    samples_per_frame: int
+    multiple: int
+    x_0_range: tuple[float, float] | None
+
+    @property
+    def seconds(self) -> float:
+        """Duration of one clip of `shape`, in seconds."""
+        return self.shape[0] * self.samples_per_frame / self.sample_rate
+
+
+class Prediction(NamedTuple):
+    """What a denoiser says of x_t: x_t = alpha x_0 + sigma eps holds between the two, each of the shape of x_t."""
+
+    x_0: Array
+    eps: Array
+
+
+class DenoiseFn(Protocol):
+    """The one currency between models and samplers."""
+
+    def __call__(self, x_t: Array, log_snr: Array, to: Array | None = None) -> Prediction:
+        """x_t [B, ...] at the level log_snr (scalar or [B]); `to`, the level wanted next, is read by flow maps only."""
+
+
+class Schedule(NamedTuple):
+    """Levels along a time t in [0, 1], 0 = data: two functions inverse to each other.
+
+    num_levels: number of discrete levels t = i / (num_levels - 1) of a table; None for a continuous schedule
+    """
+
+    log_snr: Callable[[Array], Array]
+    t_of: Callable[[Array], Array]
+    num_levels: int | None = None
+
+
+class Sampler(NamedTuple):
+    """A pair of pure functions. A step to log_snr_s = +inf returns the prediction of x_0.
+
+    init(x_T) -> carry
+    step(denoise_fn, x_t, carry, log_snr_t, log_snr_s, keys) -> (x_s, carry)
+    """
+
+    init: Callable[[Array], Any]
+    step: Callable[..., tuple[Array, Any]]
+
+
+class Constraint(Protocol):
+    """An edit of the state, applied to x_T and after every step."""
+
+    def __call__(self, x_s: Array, log_snr_s: Array, keys: Keys) -> Array: ...
+
+
+class Vocoder(NamedTuple):
+    """Log-mel -> audio.
+
+    load() -> frozen: the vocoder's arrays, an argument of every compiled function that uses them
+    to_audio(frozen, log_mel [B, T, F, C], keys, padding='zeros') -> audio [B, T * hop, C]; padding 'circular' wraps in time
+    """
+
+    load: Callable[[], Params]
+    to_audio: Callable[..., Array]
+
+
+class Model(NamedTuple):
+    """A representation, a network and a noise process: what every room above floor 2 knows of a model. All functions are pure.
+
+    domain: what it generates
+    feature: the field of a track that a batch's 'x_0' is cut from: 'mel' or 'latent'
+    init(key) -> params
+    loss(params, frozen, batch, keys, step) -> (losses [B], metrics {name: [B]}); batch {'x_0': [B, *shape], ...}
+    denoise_fn(params, frozen, padding='zeros') -> f(x_t, log_snr, cond, to=None) -> Prediction; None for an autoencoder
+    encode(frozen, log_mel [B, T, F, C]) -> x_0 as batches hold it
+    to_audio(frozen, x_0, keys, padding='zeros') -> audio [B, N, C]
+    """
+
+    domain: Domain
+    feature: str
+    init: Callable[[Array], Params]
+    loss: Callable[..., tuple[Array, Metrics]]
+    denoise_fn: Callable[..., Callable[..., Prediction]] | None
+    encode: Callable[..., Array]
+    to_audio: Callable[..., Array]
+
+
+class Source(Protocol):
+    """Random access to examples by integer id: all that the loaders know of a data set.
+
+    fingerprint: a hash of the content and of everything that shaped it
+    """
+
+    fingerprint: str
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, ids: Sequence[int]) -> Sequence[Mapping[str, np.ndarray]]: ...
