@@ -48,7 +48,6 @@ setup(
         "tpu": ["jax[tpu]>=0.10"],
     },
     classifiers=[
-        "License :: OSI Approved :: Apache Software License",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Topic :: Multimedia :: Sound/Audio :: Sound Synthesis",

@@ -1,5 +1,9 @@
 """What can go wrong, by exit code: one exception a code, each message one line that names the thing and the remedy."""
 
+import contextlib
+import sys
+from collections.abc import Iterator
+
 
 class MusicdiffError(Exception):
     """An error that a user can act on. `run_train.py` and `musicdiff` print its message, without a traceback, and exit with `exit_code`."""
@@ -23,3 +27,13 @@ class TrainingDiverged(MusicdiffError):
     """Training met NaN or infinity: names the range of steps and the saved bundle."""
 
     exit_code = 4
+
+
+@contextlib.contextmanager
+def exit_codes() -> Iterator[None]:
+    """Turns an error that a user can act on into its one line on stderr and its exit code."""
+    try:
+        yield
+    except MusicdiffError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -8,7 +8,7 @@ level of noise is its log_snr = log(alpha^2 / sigma^2): +inf is data (alpha = 1,
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -98,25 +98,38 @@ class Vocoder(NamedTuple):
     to_audio: Callable[..., Array]
 
 
-class Model(NamedTuple):
+@dataclass(frozen=True, eq=False)  # hashed by identity: compiled programs are kept by model
+class Model:
     """A representation, a network and a noise process: what every room above floor 2 knows of a model. All functions are pure.
 
     domain: what it generates
     feature: the field of a track that a batch's 'x_0' is cut from: 'mel' or 'latent'
+    clip_frames: length of that cut, in frames of the feature
     init(key) -> params
-    loss(params, frozen, batch, keys, step) -> (losses [B], metrics {name: [B]}); batch {'x_0': [B, *shape], ...}
+    init_frozen(key) -> frozen of the right structure with random weights, for shapes and probes
+    load_frozen(workdir) -> frozen as a run uses it. Raises DataError for missing weights
+    loss(params, frozen, batch, keys [B], step) -> (losses [B], metrics {name: [B]}); batch {'x_0': [B, clip_frames, ...] as tracks hold it, ...}
     denoise_fn(params, frozen, padding='zeros') -> f(x_t, log_snr, cond, to=None) -> Prediction; None for an autoencoder
-    encode(frozen, log_mel [B, T, F, C]) -> x_0 as batches hold it
-    to_audio(frozen, x_0, keys, padding='zeros') -> audio [B, N, C]
+    encode(frozen, log_mel [B, T, F, C]) -> x_0
+    reconstruct(params, frozen, log_mel) -> log_mel: what the representation alone keeps of a sound
+    to_mel(frozen, x_0, padding='zeros') -> log_mel [B, T, F, C]
+    to_audio(frozen, log_mel, keys [B], padding='zeros') -> audio [B, N, C]
+    held_until: {top-level name of params: first step at which those parameters may move}
     """
 
     domain: Domain
     feature: str
+    clip_frames: int
     init: Callable[[Array], Params]
+    init_frozen: Callable[[Array], Params]
+    load_frozen: Callable[[Any], Params]
     loss: Callable[..., tuple[Array, Metrics]]
     denoise_fn: Callable[..., Callable[..., Prediction]] | None
     encode: Callable[..., Array]
+    reconstruct: Callable[..., Array]
+    to_mel: Callable[..., Array]
     to_audio: Callable[..., Array]
+    held_until: Mapping[str, int] = field(default_factory=dict)
 
 
 class Source(Protocol):

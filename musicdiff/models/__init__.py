@@ -1,1 +1,24 @@
+"""Models: a representation + a network + a noise process. `config.model.name` is the name of a file here."""
 
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from musicdiff import plugins
+from musicdiff.audio.mel import MelSpec
+from musicdiff.config import call, plugin_options
+from musicdiff.typing import Model
+
+
+def build(config: Mapping[str, Any]) -> Model:
+    """The model that a configuration describes. A model's factory receives, by its parameters' names, the sections that it reads.
+
+    Raises UsageError, one line naming the key, for anything unknown, missing or inconsistent; nothing is compiled or allocated.
+    """
+    spec = call(MelSpec, config["mel"], "mel")
+    vocoder = call(plugins.load("vocoders", config["vocoder"]["name"]).build, plugin_options(config["vocoder"]), "vocoder", spec=spec)
+    factory = plugins.load("models", config["model"]["name"]).build
+    given = {"spec": spec, "vocoder": vocoder, "dtype": config["dtype"]}
+    parameters = inspect.signature(factory).parameters
+    given |= {name: config[name] for name in parameters if name in config and name not in given}
+    return call(factory, plugin_options(config["model"]), "model", **given)

@@ -1,0 +1,164 @@
+"""Configurations: `file:preset` -> a plain nested dict; the only file that touches ml_collections.
+
+A configuration is read once, at the top; below run_train.py and training/loop.py there are plain keyword arguments. Each section is exactly the
+keyword arguments of one callable, bound by `call`: that is how a key that nothing reads becomes an error.
+"""
+
+import dataclasses
+import difflib
+import hashlib
+import importlib.machinery
+import importlib.util
+import inspect
+import json
+import sys
+import types
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from etils import epath
+
+from musicdiff.errors import UsageError
+
+
+class Loaded(NamedTuple):
+    """A configuration with its name: `configs/latent.py:tiny` is 'latent-tiny'."""
+
+    name: str
+    config: dict[str, Any]
+
+
+def installed_configs() -> Path:
+    """The folder of the configurations that come with musicdiff: installed as musicdiff.configs, or configs/ of a checkout."""
+    spec = importlib.util.find_spec("musicdiff.configs")
+    if spec and spec.submodule_search_locations:
+        return Path(next(iter(spec.submodule_search_locations)))
+    return Path(__file__).resolve().parent.parent / "configs"
+
+
+def presets() -> list[str]:
+    """Every configuration that comes with musicdiff, as `name:preset`."""
+    files = sorted(path for path in installed_configs().glob("*.py") if path.stem not in ("__init__", "base"))
+    return [f"{path.stem}:{preset}" for path in files for preset in _module(path).PRESETS]
+
+
+def load(text: str, overrides: Sequence[str] = ()) -> Loaded:
+    """Reads `configs/latent.py:tiny` or, from anywhere, `latent:tiny`, then applies overrides like '--config.optim.learning_rate=1e-4'.
+
+    Raises UsageError, one line, for a missing file or preset, and for an override whose key or type does not fit.
+    """
+    file, _, preset = text.partition(":")
+    path = Path(file)
+    if path.suffix != ".py":
+        path = installed_configs() / f"{file}.py"
+    if not path.is_file():
+        known = ", ".join(p.stem for p in sorted(installed_configs().glob("*.py")) if p.stem not in ("__init__", "base"))
+        raise UsageError(f"no configuration {str(path)!r}; those that come with musicdiff: {known}")
+    module = _module(path)
+    preset = preset or next(iter(module.PRESETS))
+    if preset not in module.PRESETS:
+        raise UsageError(f"{path.name} has no preset {preset!r}; there are: {', '.join(module.PRESETS)}")
+    return Loaded(f"{path.stem}-{preset}", _override(module.get_config(preset).to_dict(), overrides))
+
+
+def reload(workdir: Any, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The configuration of a workdir's config.json with overrides. Raises UsageError when there is none."""
+    path = epath.Path(workdir) / "config.json"
+    if not path.exists():
+        raise UsageError(f"{workdir} holds no run to go on with: name a --config")
+    return _override(json.loads(path.read_text()), overrides)
+
+
+def call(function: Callable, section: Mapping[str, Any], where: str, **given: Any) -> Any:
+    """Calls `function(**given, **section)`. Raises UsageError that names `config.<where>.<key>` for a key that it does not take, or lacks."""
+    parameters = inspect.signature(function).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    allowed = [name for name in parameters if name not in given]
+    for key in section:
+        if key not in allowed and not open_ended:
+            close = difflib.get_close_matches(key, allowed, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(allowed)}"
+            raise UsageError(f"config.{where}.{key} is read by nothing; {hint}")
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty and parameter.kind is parameter.KEYWORD_ONLY and name not in {**given, **section}:
+            raise UsageError(f"config.{where}.{name} is missing")
+    return function(**given, **section)
+
+
+def plugin_options(section: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a section that names a plugin: everything but its name."""
+    return {key: value for key, value in section.items() if key != "name"}
+
+
+def fingerprint(config: Any) -> str:
+    """Twelve hex digits of the sha256 of a configuration's canonical JSON."""
+    return hashlib.sha256(to_json(config).encode()).hexdigest()[:12]
+
+
+def to_json(config: Any) -> str:
+    """Canonical JSON: sorted keys, tuples as lists, dataclasses as objects."""
+    return json.dumps(config, sort_keys=True, indent=2, default=dataclasses.asdict)
+
+
+def from_json(text: str) -> dict[str, Any]:
+    """The configuration of a workdir: data alone, no code of it is ever run. Lists become tuples, as networks want them."""
+    return _frozen(json.loads(text))
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:
+    """{dotted key: (old value, new value)} wherever two configurations differ; a key that one lacks counts as None there."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for key in sorted({*old, *new}):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found.update(differences(a, b, f"{prefix}{key}."))
+        elif _frozen(a) != _frozen(b):
+            found[prefix + key] = (a, b)
+    return found
+
+
+def _module(path: Path) -> types.ModuleType:
+    spec = importlib.util.spec_from_file_location(f"_musicdiff_config_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    _provide_configs_package()
+    spec.loader.exec_module(module)
+    if not hasattr(module, "PRESETS") or not hasattr(module, "get_config"):
+        raise UsageError(f"{path} is not a configuration: it needs PRESETS and get_config(preset)")
+    return module
+
+
+def _provide_configs_package() -> None:
+    """Configuration files import their base as musicdiff.configs; in a checkout that is not installed, configs/ takes that name."""
+    if importlib.util.find_spec("musicdiff.configs") is None:
+        spec = importlib.machinery.ModuleSpec("musicdiff.configs", None, is_package=True)
+        spec.submodule_search_locations = [str(installed_configs())]
+        sys.modules["musicdiff.configs"] = importlib.util.module_from_spec(spec)
+
+
+def _override(config: Any, overrides: Sequence[str]) -> dict[str, Any]:
+    import ml_collections
+    from absl import flags
+    from ml_collections import config_flags
+
+    values = flags.FlagValues()
+    argv = ["musicdiff", *overrides]
+    config = ml_collections.ConfigDict(_frozen(config)).lock()
+    try:
+        config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=argv)
+        rest = values(argv)
+        config = values.config
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = str(error).replace("\\n", " ").replace("\\'", "'").strip("'\"")  # ml_collections quotes its own messages once or twice
+        raise UsageError(f"unusable override: {' '.join(reason.split())}") from None
+    if rest[1:]:
+        raise UsageError(f"unknown arguments: {' '.join(rest[1:])}; overrides look like --config.optim.learning_rate=1e-4")
+    return _frozen(config.to_dict())
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _frozen(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(_frozen(item) for item in value)
+    return value

@@ -1,0 +1,49 @@
+"""Generated clips as files: at the rate and width that is asked for, each with its provenance, findings and picture."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from musicdiff import artifacts
+from musicdiff.audio import io, quality
+from musicdiff.audio.mel import MelSpec
+from musicdiff.errors import UsageError
+from musicdiff.generation import Clips, Generator, provenance
+
+LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000  # of files, in Hz
+
+
+def write_clips(
+    folder: Any, generator: Generator, clips: Clips, *, rate: int = 44_100, subtype: str = "PCM_24", container: str = "wav"
+) -> Iterator[str]:
+    """Writes each clip to `folder` with sidecar and picture, then the page that plays them; yields what there is to say, line by line.
+
+    rate: of the files; what is above half the model's own rate stays empty. subtype: libsndfile's name. container: 'wav' or 'flac'.
+    Raises UsageError for a rate or format that does not exist.
+    """
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise UsageError(f"a file's rate lies between {LOWEST_RATE} and {HIGHEST_RATE} Hz, not at {rate}")
+    audio = np.stack([io.resample(clip, clips.sample_rate, rate) for clip in clips.audio])
+    saved = artifacts.save_clips(
+        folder,
+        [f"{generator.name} step {generator.step} {clips.settings['name']} {clips.settings['num_steps']} seed {seed}" for seed in clips.seeds],
+        audio,
+        rate,
+        subtype=subtype,
+        format=container,
+        provenance=[provenance(generator, clips, seed) for seed in clips.seeds],
+        mels=clips.log_mel,
+        spec=MelSpec(**generator.config["mel"]),
+        roughness=np.asarray(quality.roughness(clips.log_mel)),
+        reference_roughness=generator.roughness,
+    )
+    for clip in saved:
+        yield "  ".join([str(clip.audio), *clip.findings])
+    yield f"{len(saved)} clips of {audio.shape[1] / rate:.2f} s at {rate} Hz, {subtype}; their content reaches {min(rate, clips.sample_rate) / 2000:.4g} kHz"
+    yield (
+        f"compiled in {clips.compile_seconds:.1f} s, computed in {clips.compute_seconds:.2f} s: "
+        f"{clips.real_time_factor:.3g} s for each second of audio"
+    )
+    page = artifacts.rebuild_page(folder, f"{generator.name}, step {generator.step}")
+    yield f"listen: {page}"

@@ -1,0 +1,173 @@
+"""From a workdir to audio: load(workdir) -> Generator; generate(generator, ...) -> Clips. Sampler, decoder and vocoder are one compiled program."""
+
+import functools
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+
+from musicdiff import config as configuration
+from musicdiff import milestones, models, parallel, randomness, samplers
+from musicdiff.diffusion import grids, guidance, schedules
+from musicdiff.errors import DataError, UsageError
+from musicdiff.typing import Model, Params
+
+
+@dataclass(frozen=True, eq=False)
+class Generator:
+    """A trained model, ready to sample.
+
+    name: of its workdir; step: updates its weights have seen
+    roughness: mean |difference of the log-mel in time| of real held-out clips, or None; noise-like output is told by it
+    """
+
+    model: Model
+    params: Params
+    frozen: Params
+    config: Mapping[str, Any]
+    name: str
+    step: int
+    roughness: float | None = None
+
+
+@dataclass(frozen=True)
+class Clips:
+    """audio float32 [B, N, C] and log_mel [B, T, F, C] of B clips, the seed of each, the sampler's settings, and the seconds of computing."""
+
+    audio: np.ndarray
+    log_mel: np.ndarray
+    sample_rate: int
+    seeds: tuple[int, ...]
+    compile_seconds: float
+    compute_seconds: float
+    settings: dict[str, Any]
+
+    @property
+    def real_time_factor(self) -> float:
+        """Compute seconds per second of audio, compilation apart."""
+        return self.compute_seconds / (self.audio.shape[0] * self.audio.shape[1] / self.sample_rate)
+
+
+def load(workdir: Any, *, milestone: str = "latest") -> Generator:
+    """The generator of a workdir. milestone: 'latest', 'best' by held-out loss, or a number of steps.
+
+    Raises DataError when the workdir is not one or its weights are missing or damaged, UsageError for an unknown milestone or an autoencoder.
+    """
+    workdir = epath.Path(workdir)
+    path = workdir / "config.json"
+    if not path.exists():
+        raise DataError(f"{workdir} is not a workdir: it has no config.json; train one with: python run_train.py --config=CONFIG --workdir={workdir}")
+    config = configuration.from_json(path.read_text())
+    model = models.build(config)
+    if model.denoise_fn is None:
+        raise UsageError(f"{workdir} holds an autoencoder, which does not generate; train a latent model with --config.vae.path={workdir}")
+    chosen, params = milestones.read(workdir, milestone)
+    facts = workdir / "facts.json"
+    roughness = json.loads(facts.read_text()).get("roughness") if facts.exists() else None
+    return Generator(model, params, model.load_frozen(workdir), config, workdir.name, chosen.step, roughness)
+
+
+def generate(
+    generator: Generator,
+    *,
+    seeds: Sequence[int],
+    seconds: float | None = None,
+    sampler: Mapping[str, Any] | None = None,
+    batch_size: int | None = None,
+    padding: str = "zeros",
+) -> Clips:
+    """One clip a seed; a clip depends on its own seed alone, not on its neighbours.
+
+    seconds: of audio, exact to the sample; by default the model's own length. Other lengths are sampled at the next multiple that the model takes
+    sampler: changes to config.sampler: name, num_steps, grid, and the sampler's own options
+    batch_size: clips computed at once, all of them by default
+    Raises UsageError for unknown samplers, grids and options, and for a duration or seed out of range.
+    """
+    domain = generator.model.domain
+    if not seeds or any(not 0 <= seed < 2**32 for seed in seeds):
+        raise UsageError("seeds are whole numbers from 0 to 4294967295, one for each clip")
+    settings = merged_sampler(generator.config["sampler"], sampler or {})
+    samples, frames = _length(domain, seconds)
+    grid, options = _grid_and_options(generator.config["process"], settings)
+    batch_size = min(batch_size or len(seeds), len(seeds))
+    program = _program(generator.model, settings["name"], frames, padding)
+    audio, log_mels, compile_seconds, compute_seconds = [], [], 0.0, 0.0
+    for start in range(0, len(seeds), batch_size):
+        chunk = np.resize(np.asarray(seeds[start : start + batch_size], np.uint32), batch_size)  # a short last chunk is filled: one compilation
+        kept = min(batch_size, len(seeds) - start)
+        arguments = (generator.params, generator.frozen, grid, options, chunk)
+        clock = time.perf_counter()
+        if start == 0:
+            jax.block_until_ready(program.compile(*arguments))
+            compile_seconds = time.perf_counter() - clock
+            clock = time.perf_counter()
+        log_mel, waveform = jax.tree.map(np.asarray, program(*arguments))
+        compute_seconds += time.perf_counter() - clock
+        audio.append(waveform[:kept, :samples])
+        log_mels.append(log_mel[:kept])
+    audio, log_mel = np.concatenate(audio), np.concatenate(log_mels)
+    return Clips(audio, log_mel, domain.sample_rate, tuple(seeds), compile_seconds, compute_seconds, settings)
+
+
+def provenance(generator: Generator, clips: Clips, seed: int) -> dict[str, Any]:
+    """What a generated file says of itself."""
+    return {
+        "model": generator.config["model"]["name"],
+        "config": configuration.fingerprint(generator.config),
+        "step": generator.step,
+        "sampler": clips.settings,
+        "guidance": None,
+        "seed": seed,
+        "prompt": None,
+    }
+
+
+def merged_sampler(default: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """config.sampler with changes; another sampler's own options are dropped with its name."""
+    if changes.get("name", default["name"]) == default["name"]:
+        return {**default, **changes}
+    return {"num_steps": default["num_steps"], "grid": default["grid"], **changes}
+
+
+def _length(domain, seconds):
+    """Audio samples and frames along T for a duration in seconds."""
+    if seconds is None:
+        return domain.shape[0] * domain.samples_per_frame, domain.shape[0]
+    samples = round(seconds * domain.sample_rate)
+    if samples < 1:
+        raise UsageError(f"a duration of {seconds} s is less than one sample; this model makes {domain.seconds:.2f} s by default")
+    unit = domain.multiple * domain.samples_per_frame
+    return samples, -(-samples // unit) * domain.multiple
+
+
+def _grid_and_options(process, settings):
+    """The levels [N + 1] and the sampler's numeric options, checked before anything is compiled."""
+    options = {key: value for key, value in settings.items() if key not in ("name", "num_steps", "grid")}
+    samplers.build(settings["name"], **options)
+    schedule = schedules.build(process["schedule"], **(process.get("schedule_options") or {}))
+    grid = grids.build(settings["grid"], schedule, settings["num_steps"])
+    return grid, {key: np.float32(value) for key, value in options.items()}
+
+
+@functools.lru_cache(maxsize=16)
+def _program(model: Model, sampler: str, frames: int, padding: str):
+    """(params, frozen, grid, options, seeds [B]) -> (log_mel [B, T, F, C], audio [B, N, C]), over all devices."""
+    domain = model.domain
+    shape = (frames, *domain.shape[1:])
+
+    def run(params, frozen, grid, options, seeds):
+        x_T = jax.vmap(lambda key: jax.random.normal(key, shape))(randomness.seed_keys(seeds, "x_T"))
+        denoise_fn = guidance.conditional(model.denoise_fn(params, frozen, padding), {})
+        denoise_fn = guidance.clip(denoise_fn, domain.x_0_range)
+        built = samplers.build(sampler, **options)
+        x_0 = samplers.sample(denoise_fn, x_T, randomness.seed_keys(seeds, "steps"), sampler=built, grid=grid)
+        log_mel = model.to_mel(frozen, x_0, padding).astype(jnp.float32)
+        return log_mel, model.to_audio(frozen, log_mel, randomness.seed_keys(seeds, "vocoder"), padding)
+
+    return parallel.batched(run, num_batched=1)

@@ -1,0 +1,112 @@
+"""The autoencoder of the latent model: L1 + KL, and after a given step a patch-GAN (arXiv 2112.10752, section G)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from musicdiff.audio.mel import MelSpec
+from musicdiff.config import call
+from musicdiff.errors import UsageError
+from musicdiff.networks.autoencoder import Autoencoder
+from musicdiff.networks.discriminator import PatchDiscriminator
+from musicdiff.typing import Domain, Model, Vocoder
+
+
+def build(
+    *,
+    spec: MelSpec,
+    vocoder: Vocoder,
+    network: Mapping[str, Any],
+    dtype: str,
+    frames: int,
+    kl_weight: float = 1e-6,
+    adversarial_weight: float = 0.0,
+    adversarial_start: int = 0,
+    discriminator: Mapping[str, Any] | None = None,
+) -> Model:
+    """An autoencoder trained on crops of `frames` mel frames. network: of Autoencoder; discriminator: of PatchDiscriminator.
+
+    adversarial_weight: of the generator's hinge loss from step adversarial_start on; 0 leaves the discriminator out
+    """
+    autoencoder = call(Autoencoder, network, "network", in_channels=spec.channels, dtype=jnp.dtype(dtype))
+    critic = call(PatchDiscriminator, discriminator or {}, "model.discriminator") if adversarial_weight else None
+    shape = (frames, spec.num_mels, spec.channels)
+    check_shape(shape, autoencoder, "model.frames")
+    domain = Domain(shape, spec.sample_rate, spec.channels, spec.hop, autoencoder.multiple[0], (-1.0, 1.0))
+
+    def init(key):
+        key_autoencoder, key_critic = jax.random.split(key)
+        params = {"autoencoder": autoencoder.init(key_autoencoder, jnp.zeros((1, *shape)))["params"]}
+        if critic:
+            params["discriminator"] = critic.init(key_critic, jnp.zeros((1, *shape)))["params"]
+        return params
+
+    def init_frozen(key):
+        return {"vocoder": vocoder.load()}
+
+    def encode(params, x):
+        return autoencoder.apply({"params": params["autoencoder"]}, x, method="encode")
+
+    def decode(params, z):
+        return autoencoder.apply({"params": params["autoencoder"]}, z, method="decode")
+
+    def loss(params, frozen, batch, keys, step):
+        x = batch["x_0"]
+        mean, log_var = encode(params, x)
+        noise = jax.vmap(lambda key: jax.random.normal(key, mean.shape[1:], mean.dtype))(keys)
+        y = decode(params, mean + jnp.exp(0.5 * log_var) * noise)
+        absolute = _mean(jnp.abs(x - y))
+        # KL(N(mean, var) || N(0, 1)), mean an element, so that kl_weight does not depend on the clip's size.
+        divergence = _mean(0.5 * (mean**2 + jnp.exp(log_var) - 1.0 - log_var))
+        losses = absolute + kl_weight * divergence
+        metrics = {"l1": absolute, "kl": divergence, "error_db": absolute * spec.db_range / 2}
+        if critic:
+            fooled, told_apart = _adversarial(critic, params["discriminator"], x, y)
+            active = step >= adversarial_start
+            losses = losses + jnp.where(active, adversarial_weight * fooled + told_apart, 0.0)
+            metrics |= {"generator": fooled, "discriminator": told_apart}
+        return losses, metrics
+
+    def reconstruct(params, frozen, log_mel):
+        return jnp.clip(decode(params, encode(params, log_mel)[0]), -1.0, 1.0)
+
+    return Model(
+        domain=domain,
+        feature="mel",
+        clip_frames=frames,
+        init=init,
+        init_frozen=init_frozen,
+        load_frozen=lambda workdir: init_frozen(jax.random.key(0)),
+        loss=loss,
+        denoise_fn=None,
+        encode=lambda frozen, log_mel: log_mel,
+        reconstruct=reconstruct,
+        to_mel=lambda frozen, x_0, padding="zeros": jnp.clip(x_0, -1.0, 1.0),
+        to_audio=lambda frozen, log_mel, keys, padding="zeros": vocoder.to_audio(frozen["vocoder"], log_mel, keys, padding),
+        held_until={"discriminator": adversarial_start} if critic else {},
+    )
+
+
+def check_shape(shape: tuple[int, ...], autoencoder: Autoencoder, time_key: str) -> None:
+    """Raises UsageError when a mel of `shape` [T, F, C] does not divide by the autoencoder's factor; the message names the config keys."""
+    for size, multiple, key in zip(shape, autoencoder.multiple, (time_key, "mel.num_mels")):
+        if size < 1 or size % multiple:
+            raise UsageError(f"config.{key} gives a mel side of {size}, not a multiple of the autoencoder's factor {multiple}")
+
+
+def _adversarial(critic: PatchDiscriminator, params, x, y):
+    """Hinge losses [B] of generator and discriminator; each sees the other's parameters as constants."""
+
+    def judge(params, clip):
+        return critic.apply({"params": params}, clip)
+
+    fooled = -_mean(judge(jax.lax.stop_gradient(params), y))
+    real, fake = judge(params, x), judge(params, jax.lax.stop_gradient(y))
+    told_apart = 0.5 * (_mean(jax.nn.relu(1.0 - real)) + _mean(jax.nn.relu(1.0 + fake)))
+    return fooled, told_apart
+
+
+def _mean(x):
+    return jnp.mean(x.astype(jnp.float32), axis=tuple(range(1, x.ndim)))  # [B]

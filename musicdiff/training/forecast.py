@@ -1,0 +1,112 @@
+"""What a run will take, told before anything is compiled: parameters, time, memory, disk; and the micro-batch that fits the memory."""
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from etils import epath
+
+from musicdiff import parallel
+from musicdiff.training import step
+from musicdiff.training.clock import duration
+from musicdiff.training.estimate import Cost, cost, probe_flops_per_second
+from musicdiff.training.state import TrainState
+from musicdiff.typing import Model
+
+MEMORY_SHARE = 0.8  # of a device's memory that a step may be estimated to need
+LONG = 24 * 3600.0  # seconds of training from which on, without an accelerator, a smaller preset is named
+STATE_COPIES = 5  # parameters, average, two moments, gradients
+
+
+def num_parameters(model: Model) -> int:
+    """Number of trained parameters."""
+    return count(_params(model))
+
+
+def count(tree: Any) -> int:
+    """Number of elements of a tree of arrays or shapes."""
+    return sum(prod(leaf.shape) for leaf in jax.tree.leaves(tree))
+
+
+def parameter_table(model: Model) -> str:
+    """Parameters by part of the network, one line each."""
+    params = _params(model)
+    rows = {}
+    for name, part in params.items():
+        inner = part.items() if name in ("autoencoder", "discriminator") else [("", part)]
+        for child, leaves in inner:
+            rows[f"{name}.{child}".strip(".")] = count(leaves)
+    width = max(map(len, rows), default=0)
+    lines = [f"  {name:<{width}}  {number:>13,}" for name, number in rows.items()]
+    return "\n".join(["parameters", *lines, f"  {'all':<{width}}  {sum(rows.values()):>13,}"])
+
+
+def step_cost(model: Model, examples: int) -> Cost:
+    """Cost of loss and gradients of so many examples in one piece."""
+    params = _params(model)
+    frozen = jax.eval_shape(model.init_frozen, jax.random.key(0))
+    batch = {
+        "x_0": jax.ShapeDtypeStruct((examples, model.clip_frames, *model.domain.shape[1:]), jnp.float32),
+        "index": jax.ShapeDtypeStruct((examples,), jnp.uint32),
+        "weight": jax.ShapeDtypeStruct((examples,), jnp.float32),
+    }
+    state = TrainState(jax.ShapeDtypeStruct((), jnp.int32), params, {}, None)
+    return cost(step.gradient_sums(model, seed=0, pieces=1), state, frozen, batch)
+
+
+def state_bytes(model: Model) -> float:
+    """Memory of parameters, their average, moments and gradients."""
+    return 4.0 * STATE_COPIES * num_parameters(model)
+
+
+def choose_micro_batch(model: Model, config: Mapping[str, Any]) -> int:
+    """The largest divisor of a device's share of the batch whose estimated memory fits; config.optim.micro_batch when it is given."""
+    if config["optim"]["micro_batch"]:
+        return config["optim"]["micro_batch"]
+    share = config["batch_size"] // parallel.device_count()
+    room = MEMORY_SHARE * parallel.device_memory() - state_bytes(model)
+    each = step_cost(model, 1).peak_bytes - 4.0 * num_parameters(model)
+    return max((n for n in range(1, share + 1) if share % n == 0 and n * each <= room), default=1)
+
+
+def announce(stages: Sequence[tuple[Model, Mapping[str, Any], epath.Path]], first_phase: int) -> None:
+    """Prints for each model to be trained what it will take on this machine, and a smaller preset when that is very long."""
+    rates = {}
+    total = 0.0
+    for phase, (model, config, _) in enumerate(stages, start=first_phase):
+        dtype = config["dtype"]
+        rates[dtype] = rates.get(dtype) or parallel.device_count() * probe_flops_per_second(dtype=dtype)
+        one = step_cost(model, 1)
+        flops = one.flops * config["batch_size"]
+        micro_batch = choose_micro_batch(model, config)
+        seconds = config["num_steps"] * flops / rates[dtype]
+        total += seconds
+        activations = micro_batch * (one.peak_bytes - 4.0 * num_parameters(model))
+        milestones = len([m for m in config["milestones"] if m <= config["num_steps"]]) + 2
+        disk = 4.0 * num_parameters(model) * (4 * (config["keep_checkpoints"] + 1) + milestones)
+        shape = "x".join(str(size) for size in (model.clip_frames, *model.domain.shape[1:]))
+        print(
+            f"phase {phase} of {first_phase + len(stages) - 1}, {config['model']['name']}: {num_parameters(model):,} parameters, "
+            f"{config['num_steps']:,} steps of {config['batch_size']} clips [{shape}], {flops / 1e9:,.0f} GFLOP a step; at this machine's "
+            f"{rates[dtype] / 1e9:,.0f} GFLOP/s about {duration(flops / rates[dtype])} a step, {duration(seconds)} in all; "
+            f"memory about {size(state_bytes(model) + activations)} (micro-batch {micro_batch}), disk about {size(disk)}",
+            flush=True,
+        )
+    if total > LONG and not parallel.has_accelerator():
+        name = stages[-1][1]["model"]["name"]
+        print(
+            f"there is no accelerator here: about {duration(total)}. For minutes instead, stop this and run "
+            f"python run_train.py --config=configs/{name}.py:tiny; this run goes on",
+            flush=True,
+        )
+
+
+def size(num_bytes: float) -> str:
+    """'834 MB', '3.1 GB'."""
+    return f"{num_bytes / 1e9:.3g} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:.0f} MB"
+
+
+def _params(model: Model):
+    return jax.eval_shape(model.init, jax.random.key(0))

@@ -1,0 +1,133 @@
+"""The one training loop: steps, and what is due between them."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from musicdiff import milestones, parallel, randomness
+from musicdiff.checkpoints import Checkpoints
+from musicdiff.config import call
+from musicdiff.errors import TrainingDiverged
+from musicdiff.training import held_out, optimizer, samples, step, workdir
+from musicdiff.training.clock import Clock
+from musicdiff.training.run import Run
+from musicdiff.training.state import TrainState, init_state
+from musicdiff.training.stopping import stop_requests
+from musicdiff.training.writer import Writer
+from musicdiff.typing import Model, Params
+
+SAMPLE_SHARE = 0.05  # of the training time, at most, goes into samples on the way
+
+
+def make_optimizer(model: Model, optim: Mapping[str, Any]):
+    """The optimizer of a model by the section config.optim."""
+    own = {key: value for key, value in optim.items() if key not in ("ema_max", "micro_batch")}
+    return call(optimizer.build, own, "optim", held_until=model.held_until)
+
+
+def train(run: Run, writer: Writer, checkpoints: Checkpoints) -> TrainState:
+    """Trains from the newest good checkpoint, or from the start, to config.num_steps; on SIGTERM or Ctrl-C saves and returns early.
+
+    Raises TrainingDiverged when a loss or gradient is not finite: the last good checkpoint stays, the steps and their examples are saved.
+    """
+    config, model = run.config, run.model
+    transform = make_optimizer(model, config["optim"])
+    pieces = config["batch_size"] // parallel.device_count() // run.micro_batch
+    engine = parallel.engine(
+        config["parallel"]["engine"],
+        step.gradient_sums(model, seed=config["seed"], pieces=pieces),
+        step.update(transform, ema_max=config["optim"]["ema_max"]),
+    )
+    evaluate = held_out.evaluator(model, seed=config["seed"], engine=config["parallel"]["engine"])
+
+    state = init_state(model.init, transform, randomness.root_key(config["seed"], "init"))
+    restored = checkpoints.restore_latest_valid(state)
+    start, state = restored if restored else (0, state)
+    state, frozen = engine.place(state), engine.place(run.frozen)
+    if start:
+        writer.log(f"resumed at step {start}")
+    else:
+        workdir.add_facts(run.workdir, roughness=samples.save_real(run, state.params))
+    clock = Clock(workdir.read_facts(run.workdir).get("seconds", 0.0))
+    pending: list[tuple[int, Any]] = []
+    batches = run.batches(start)
+
+    with stop_requests() as stop:
+        for number in range(start, config["num_steps"]):
+            state, metrics = engine.step(state, frozen, engine.shard(next(batches)))
+            pending.append((number, metrics))
+            if clock.steps < 2:
+                jax.block_until_ready(metrics)
+            clock.tick()
+            done = number + 1
+            if clock.steps == 2:
+                writer.log(clock.forecast(config["num_steps"] - done))
+            last = done == config["num_steps"] or bool(stop)
+            tested = last or due(done, config["checkpoint_every"], config["milestones"])
+            sampled = last or (due(done, config["sample_every"], config["milestones"]) and clock.may_sample(SAMPLE_SHARE))
+            if tested or sampled or due(done, config["log_every"]):
+                values = collect(pending, run)
+                pending.clear()
+                writer.scalars(done, values | {"train/steps_per_second": clock.rate()})
+                writer.progress(done, config["num_steps"], f"loss {values['train/loss']:.4g}")
+            if tested:
+                with clock.pause():
+                    test(run, done, state, frozen, evaluate, writer)
+                    if last or due(done, config["checkpoint_every"]):
+                        workdir.add_facts(run.workdir, seconds=clock.total())
+                        checkpoints.save(done, state)
+            if sampled:
+                with clock.pause(sampling=True):
+                    samples.leave(run, done, state.ema_params["ema"], writer)
+            if last:
+                break
+    checkpoints.wait()
+    if stop:
+        writer.log(f"stopped by {stop[0]} after step {done}, saved; the same command goes on from there")
+    return state
+
+
+def test(run: Run, done: int, state: TrainState, frozen: Params, evaluate: Callable, writer: Writer) -> None:
+    """Measures the averaged weights on the held-out clips and keeps them as a milestone."""
+    sums = evaluate(state.ema_params["ema"], frozen, np.int32(done), run.held_out)
+    values = {f"test/{name}": value for name, value in sums.items() if not name.startswith("bucket")}
+    writer.scalars(done, values | held_out.named_buckets(sums, step.LOG_SNR_EDGES, "test"))
+    if parallel.is_main():
+        keep = done in run.config["milestones"] or done == run.config["num_steps"]
+        params = jax.device_get(state.ema_params["ema"])
+        milestones.write(run.workdir, done, params, keep=keep, held_out_loss=sums["loss"])
+
+
+def due(done: int, *whens: int | tuple[int, ...]) -> bool:
+    """Whether a number of steps is a multiple of one of the intervals, or among one of the tuples."""
+    return any(done in when if isinstance(when, tuple) else when > 0 and done % when == 0 for when in whens)
+
+
+def collect(pending, run: Run) -> dict[str, float]:
+    """Means over the steps since the last record, fetched from the device at once. Raises TrainingDiverged at the first that is not finite."""
+    numbers, metrics = [n for n, _ in pending], jax.device_get([m for _, m in pending])
+    bad = [n for n, m in zip(numbers, metrics) if not (np.isfinite(m["loss"]) and np.isfinite(m["grad_norm"]))]
+    if bad:
+        raise diverged(run, bad[0], numbers, metrics)
+    buckets = {name: np.sum([m[name] for m in metrics], axis=0) for name in metrics[0] if name.startswith("bucket")}
+    values = {f"train/{name}": float(np.mean([m[name] for m in metrics])) for name in metrics[0] if name not in buckets}
+    return values | held_out.named_buckets(buckets, step.LOG_SNR_EDGES, "train")
+
+
+def diverged(run: Run, first_bad: int, numbers, metrics) -> TrainingDiverged:
+    """Saves what is needed to look into it: the steps since the last record, with their losses and examples."""
+    steps = []
+    batches = run.batches(numbers[0])
+    for number, values in zip(numbers, metrics):
+        index = next(batches)["index"].tolist()
+        steps.append({"step": number, "loss": str(values["loss"]), "grad_norm": str(values["grad_norm"]), "index": index})
+    path = run.workdir / "diverged" / f"step_{numbers[0]:06d}_{numbers[-1]:06d}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"first_bad_step": first_bad, "steps": steps}, indent=1))
+    return TrainingDiverged(
+        f"loss or gradient is not finite at step {first_bad}, found among steps {numbers[0]} to {numbers[-1]}; they are in {path}, the last "
+        "good checkpoint stays. A smaller config.optim.learning_rate is the usual remedy"
+    )

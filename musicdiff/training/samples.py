@@ -1,0 +1,120 @@
+"""What a run leaves to hear and see on its way: generated clips, or an autoencoder's reconstructions, beside real ones."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from musicdiff import artifacts, generation, parallel, randomness
+from musicdiff.audio import picture, quality
+from musicdiff.audio.mel import MelSpec
+from musicdiff.config import fingerprint
+from musicdiff.training import card, curves, workdir
+from musicdiff.training.run import Run
+from musicdiff.training.writer import Writer
+from musicdiff.typing import Params
+
+NUM_CLIPS = 4
+
+
+def leave(run: Run, step: int, params: Params, writer: Writer) -> None:
+    """Clips, curves, the page that plays them and the card, as they stand after `step` updates."""
+    if not parallel.is_main():
+        return
+    facts = workdir.read_facts(run.workdir)
+    if run.model.denoise_fn is None:
+        clips = save_reconstructions(run, step, params)
+    else:
+        generator = generation.Generator(run.model, params, run.frozen, run.config, run.workdir.name, step, facts["roughness"])
+        clips, factor = save_generated(run, generator)
+        writer.scalars(step, {"sample/real_time_factor": factor})
+    for clip in clips:
+        if clip.findings:
+            writer.log(f"{clip.audio.name}: {'; '.join(clip.findings)}")
+    curves.save_curves(run.workdir)
+    artifacts.rebuild_page(run.workdir, f"{run.workdir.name}: what it sounds like", commands=list(run.commands.values()))
+    card.write_card(run.workdir, config=run.config, facts=card_facts(run, facts))
+
+
+def save_real(run: Run, params: Params) -> float:
+    """Writes held-out clips as representation and vocoder carry them, the best that a model can sound like.
+
+    Returns their roughness, the scale that noise-like output is told by.
+    """
+    mels = _reconstruct(run, params)
+    names = [f"real {i + 1}, through representation and vocoder" for i in range(len(mels))]
+    provenance = [{"config": fingerprint(run.config), "source": run.config["data"]["source"]}] * len(mels)
+    _save(run, "real", names, _vocode(run, mels), mels, provenance)
+    return float(np.mean(quality.roughness(run.mels)))
+
+
+def save_reconstructions(run: Run, step: int, params: Params) -> list[artifacts.Clip]:
+    """Writes what an autoencoder of these weights makes of held-out clips."""
+    mels = _reconstruct(run, params)
+    names = [f"reconstruction {i + 1}, step {step}" for i in range(len(mels))]
+    provenance = [{"config": fingerprint(run.config), "step": step}] * len(mels)
+    return _save(run, f"step_{step:06d}", names, _vocode(run, mels), mels, provenance)
+
+
+def save_generated(run: Run, generator: generation.Generator) -> tuple[list[artifacts.Clip], float]:
+    """Writes clips of fixed seeds, so that steps can be compared; returns them and the real-time factor."""
+    seeds = list(range(NUM_CLIPS))
+    clips = generation.generate(generator, seeds=seeds)
+    names = [f"seed {seed}, step {generator.step}" for seed in seeds]
+    provenance = [generation.provenance(generator, clips, seed) for seed in seeds]
+    folder = f"step_{generator.step:06d}"
+    saved = _save(run, folder, names, clips.audio, clips.log_mel, provenance, reference_roughness=generator.roughness)
+    return saved, clips.real_time_factor
+
+
+def card_facts(run: Run, facts: Mapping[str, Any]) -> card.Facts:
+    """The facts of a run, as its card wants them."""
+    versions = json.loads((run.workdir / workdir.VERSIONS).read_text())
+    known = {key: facts[key] for key in ("parameters", "hours", "tracks", "licences", "seconds") if key in facts}
+    return card.Facts(
+        name=run.workdir.name,
+        domain=run.model.domain,
+        source=run.config["data"]["source"],
+        device=parallel.device_description(),
+        versions={name: version for name, version in versions.items() if version},
+        commands=run.commands,
+        **known,
+    )
+
+
+def _reconstruct(run: Run, params: Params) -> np.ndarray:
+    return np.asarray(jax.jit(run.model.reconstruct)(params, run.frozen, run.mels[:NUM_CLIPS]))
+
+
+def _vocode(run: Run, mels: np.ndarray) -> np.ndarray:
+    keys = randomness.seed_keys(np.arange(len(mels), dtype=np.uint32), "vocoder")
+    return np.asarray(jax.jit(run.model.to_audio)(run.frozen, mels, keys))
+
+
+def _save(
+    run: Run,
+    folder: str,
+    names: Sequence[str],
+    audio: np.ndarray,
+    mels: np.ndarray,
+    provenance: Sequence[Mapping[str, Any]],
+    reference_roughness: float | None = None,
+) -> list[artifacts.Clip]:
+    """Clips with their pictures, and all pictures as one grid."""
+    spec = MelSpec(**run.config["mel"])
+    path = run.workdir / "samples" / folder
+    clips = artifacts.save_clips(
+        path,
+        names,
+        audio,
+        spec.sample_rate,
+        provenance=provenance,
+        mels=mels,
+        spec=spec,
+        roughness=np.asarray(quality.roughness(mels)),
+        reference_roughness=reference_roughness,
+    )
+    picture.save_mels(path / "grid.png", mels, spec, titles=names)
+    return clips

@@ -1,0 +1,64 @@
+"""What a configuration is, without training it: the rows of `musicdiff info`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from musicdiff import config as configuration
+from musicdiff import models
+from musicdiff.training import forecast
+from musicdiff.training.estimate import cost
+
+
+def describe(text: str) -> dict[str, Any]:
+    """One configuration: parameters by part, MiB in fp32, the domain, and GFLOP and memory of an evaluation and of a training step of one clip."""
+    loaded = configuration.load(text)
+    model = models.build(loaded.config)
+    domain = model.domain
+    count = forecast.num_parameters(model)
+    trained = forecast.step_cost(model, 1)
+    frozen = jax.eval_shape(model.init_frozen, jax.random.key(0))
+    row = {
+        "config": text,
+        "model": loaded.config["model"]["name"],
+        "parameters": count,
+        "mib": round(count * 4 / 2**20, 1),
+        "frozen_parameters": {name: forecast.count(part) for name, part in frozen.items() if name == "autoencoder"},
+        "shape": list(domain.shape),
+        "sample_rate": domain.sample_rate,
+        "channels": domain.channels,
+        "clip_seconds": round(domain.seconds, 3),
+        "train_gflop_per_clip": round(trained.flops / 1e9, 2),
+        "train_memory_mb_per_clip": round(trained.peak_bytes / 1e6),
+        "state_memory_mb": round(forecast.state_bytes(model) / 1e6),
+    }
+    if model.denoise_fn is not None:
+        params = jax.eval_shape(model.init, jax.random.key(0))
+        x = jax.ShapeDtypeStruct((1, *domain.shape), jnp.float32)
+        level = jax.ShapeDtypeStruct((), jnp.float32)
+        once = cost(lambda p, f, x, level: model.denoise_fn(p, f)(x, level, {}), params, frozen, x, level)
+        row |= {"evaluation_gflop": round(once.flops / 1e9, 2), "evaluation_memory_mb": round(once.peak_bytes / 1e6)}
+    return row
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """The rows for people."""
+    heads = ("config", "parameters", "MiB", "clip", "seconds", "GFLOP/evaluation", "GFLOP/training clip", "MB/training clip")
+    cells = [
+        (
+            row["config"],
+            f"{row['parameters']:,}",
+            f"{row['mib']:.1f}",
+            "x".join(map(str, row["shape"])),
+            f"{row['clip_seconds']:.2f}",
+            f"{row['evaluation_gflop']:,}" if "evaluation_gflop" in row else "-",
+            f"{row['train_gflop_per_clip']:,}",
+            f"{row['train_memory_mb_per_clip']:,}",
+        )
+        for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(heads, *cells)]
+    lines = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths)) for line in (heads, *cells)]
+    return "\n".join(lines)

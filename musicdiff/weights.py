@@ -1,0 +1,101 @@
+"""Weights as files: a nested dict of arrays is one safetensors file, its keys joined by '/', its content named by a sha256."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import safetensors
+import safetensors.numpy
+from etils import epath
+
+from musicdiff.errors import DataError, UsageError
+from musicdiff.typing import Params
+
+# safetensors' own reader of bytes knows no bfloat16, and its reader of files no remote paths.
+DTYPES = {"BOOL": np.dtype(bool), "BF16": np.dtype(ml_dtypes.bfloat16), "C64": np.dtype("complex64")}
+DTYPES |= {f"F{bits}": np.dtype(f"float{bits}") for bits in (16, 32, 64)}
+DTYPES |= {f"{sign}{bits}": np.dtype(f"{sign}{bits // 8}".lower()) for sign in "IU" for bits in (8, 16, 32, 64)}
+
+
+def write_tree(path: epath.PathLike, tree: Params, metadata: Mapping[str, str] | None = None) -> None:
+    """Writes a nested dict of arrays. The same content gives the same bytes, whatever the order of the keys.
+
+    Raises UsageError for a key that is not a string without '/'.
+    """
+    data = safetensors.numpy.save(dict(_flatten(tree)))
+    start, header = _header(data)
+    if metadata:
+        # The library writes metadata in the order of a randomly seeded hash map: sorted here instead.
+        header = {"__metadata__": dict(sorted(metadata.items())), **header}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the format's arrays begin at a multiple of 8 bytes
+    with epath.Path(path).open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.write(memoryview(data)[start:])
+
+
+def read_tree(path: epath.PathLike) -> dict[str, Any]:
+    """The nested dict of numpy arrays in a safetensors file. Raises DataError when it is missing or damaged."""
+    data = _read(path)
+    try:
+        entries = safetensors.deserialize(data)
+    except safetensors.SafetensorError as error:
+        raise DataError(f"{path} is truncated or no safetensors file ({error}): write or fetch it again") from error
+    tree: dict[str, Any] = {}
+    for name, entry in entries:
+        *folders, leaf = name.split("/")
+        node = tree
+        for folder in folders:
+            node = node.setdefault(folder, {})
+        node[leaf] = np.frombuffer(entry["data"], DTYPES[entry["dtype"]]).reshape(entry["shape"])
+    return tree
+
+
+def read_metadata(path: epath.PathLike) -> dict[str, str]:
+    """The strings that `write_tree` was given beside the tree; empty when there were none."""
+    try:
+        return _header(_read(path))[1].get("__metadata__", {})
+    except ValueError as error:
+        raise DataError(f"{path} is truncated or no safetensors file: write or fetch it again") from error
+
+
+def sha256(path: epath.PathLike) -> str:
+    """The sha256 of a file's bytes, in hexadecimal."""
+    with epath.Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(tree: Params) -> str:
+    """The sha256 of a nested dict's names, dtypes, shapes and values: what a cache made with these weights is known by."""
+    digest = hashlib.sha256()
+    for name, array in sorted(_flatten(tree)):
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _flatten(tree: Params, prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:
+    for key, value in tree.items():
+        if not isinstance(key, str) or "/" in key:
+            raise UsageError(f"weights are named by strings without '/': rename {key!r} in {prefix or 'the tree'}")
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}/")
+        else:
+            # C order, or the library would write a transposed view's memory as it lies.
+            yield prefix + key, np.asarray(value, order="C")
+
+
+def _header(data: bytes) -> tuple[int, dict[str, Any]]:
+    """Where the arrays start, and the JSON before them: a length of 8 bytes, little endian, then as much text."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    return start, json.loads(data[8:start])
+
+
+def _read(path: epath.PathLike) -> bytes:
+    path = epath.Path(path)
+    if not path.exists():
+        raise DataError(f"{path} does not exist: check the path, or write or fetch these weights first")
+    return path.read_bytes()
