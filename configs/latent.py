@@ -10,7 +10,14 @@ from ml_collections import ConfigDict
 
 from musicdiff.configs import base, vae
 
-SHARED = ("seed", "dtype", "data", "mel", "vocoder", "parallel")  # an autoencoder trained within a latent run takes these from it
+SHARED = (
+    "seed",
+    "dtype",
+    "data",
+    "mel",
+    "vocoder",
+    "parallel",
+)  # an autoencoder trained within a latent run takes these from it
 
 
 def with_autoencoder(config, preset):
@@ -47,7 +54,9 @@ def tiny(config):
     config.process = ConfigDict({"schedule": "cosine", "prediction": "v", "weight": "simple", "told": "log_snr"})
     config.sampler = ConfigDict({"name": "ddim", "num_steps": 20, "grid": "trailing"})
     config.update({"num_steps": 800, "batch_size": 8, "log_every": 25, "sample_every": 200, "checkpoint_every": 200})
-    config.optim.update({"learning_rate": 1.5e-3, "warmup_steps": 50, "decay_steps": 800, "b1": 0.9, "b2": 0.99, "ema_max": 0.999})
+    config.optim.update(
+        {"learning_rate": 1.5e-3, "warmup_steps": 50, "decay_steps": 800, "b1": 0.9, "b2": 0.99, "ema_max": 0.999}
+    )
 
 
 PRESETS = {"256x256": full, "tiny": tiny}

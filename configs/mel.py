@@ -41,7 +41,9 @@ def tiny(config):
     config.process = ConfigDict({"schedule": "cosine", "prediction": "v", "weight": "simple", "told": "log_snr"})
     config.sampler = ConfigDict({"name": "ddim", "num_steps": 30, "grid": "trailing"})
     config.update({"num_steps": 2_000, "batch_size": 8, "log_every": 25, "sample_every": 250, "checkpoint_every": 250})
-    config.optim.update({"learning_rate": 1.5e-3, "warmup_steps": 50, "decay_steps": 2_000, "b1": 0.9, "b2": 0.99, "ema_max": 0.999})
+    config.optim.update(
+        {"learning_rate": 1.5e-3, "warmup_steps": 50, "decay_steps": 2_000, "b1": 0.9, "b2": 0.99, "ema_max": 0.999}
+    )
     config.data.source = "builtin:120"
 
 

@@ -34,7 +34,9 @@ def tiny(config):
     config.network.groups = 8
     config.network.attention = False
     config.update({"num_steps": 700, "batch_size": 16, "log_every": 25, "sample_every": 350, "checkpoint_every": 350})
-    config.optim.update({"learning_rate": 2e-3, "warmup_steps": 50, "decay_steps": 700, "b1": 0.9, "b2": 0.99, "ema_max": 0.99})
+    config.optim.update(
+        {"learning_rate": 2e-3, "warmup_steps": 50, "decay_steps": 700, "b1": 0.9, "b2": 0.99, "ema_max": 0.99}
+    )
     config.data.source = "builtin:120"
 
 

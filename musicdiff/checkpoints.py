@@ -13,10 +13,9 @@ from typing import Any
 import jax
 import numpy as np
 from etils import epath
-from jax.experimental import multihost_utils
 from jax.tree_util import keystr
 
-from musicdiff import weights
+from musicdiff import parallel, weights
 from musicdiff.errors import DataError, UsageError
 
 MANIFEST = "manifest.json"
@@ -37,8 +36,8 @@ class Checkpoints:
         if keep < 1:
             raise UsageError(f"keep_checkpoints is {keep}: keep at least 1")
         folder = epath.Path(folder)
-        # Orbax wants an absolute path, and epath's own absolute() takes gs:// for a relative one.
-        self.folder = folder if folder.is_absolute() else epath.Path.cwd() / folder
+        # Orbax wants an absolute path, and epath's resolve() takes gs:// for a relative one.
+        self.folder = folder if folder.is_absolute() else folder.resolve()
         self.keep = keep
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._written: Future | None = None
@@ -56,7 +55,7 @@ class Checkpoints:
         UsageError when this step or a later one is already saved: history goes forward.
         """
         self.wait()
-        if jax.process_index() != 0:
+        if not parallel.is_main():
             return
         newest = max(self.steps(), default=NONE)
         if step <= newest:
@@ -70,25 +69,31 @@ class Checkpoints:
         if written is not None:
             written.result()
 
-    def restore_latest_valid(self, target: Any) -> tuple[int, Any] | None:
-        """(step, state) of the newest checkpoint that matches its manifest; None when nothing was ever completed.
+    def latest_valid_step(self) -> int | None:
+        """The step of the newest checkpoint that matches its manifest; None when nothing was ever completed.
 
-        Every process calls it. Damaged checkpoints met on the way are marked, each with one line in the log.
+        Every process calls it, and gets the same. Damaged checkpoints met on the way are marked, each with one line in the log.
+        Raises DataError when every complete checkpoint is damaged.
+        """
+        self.wait()
+        step = parallel.from_main(self._newest_valid() if parallel.is_main() else NONE)
+        if step != NONE:
+            return step
+        if self.folder.exists() and any(entry.name.startswith("bad-") for entry in self.folder.iterdir()):
+            raise DataError(f"every checkpoint in {self.folder} is damaged: move the folder away to start anew")
+        return None
+
+    def restore_latest_valid(self, target: Any) -> tuple[int, Any] | None:
+        """(step, state) of the checkpoint that `latest_valid_step` finds; None when there is none.
 
         Args:
           target: a tree of anything with a shape and a dtype; the state comes back in its structure, as numpy arrays, whatever
             devices it was saved from. A dict of some of the state's entries, {'ema_params': ...}, reads only these
 
-        Raises DataError when every complete checkpoint is damaged, or when the newest good one holds other arrays than target.
+        Raises DataError as `latest_valid_step` does, and when the checkpoint holds other arrays than target.
         """
-        self.wait()
-        step = self._newest_valid() if jax.process_index() == 0 else NONE
-        step = int(multihost_utils.broadcast_one_to_all(np.int32(step)))
-        if step != NONE:
-            return step, self._read(step, target)
-        if self.folder.exists() and any(entry.name.startswith("bad-") for entry in self.folder.iterdir()):
-            raise DataError(f"every checkpoint in {self.folder} is damaged: move the folder away to start anew")
-        return None
+        step = self.latest_valid_step()
+        return None if step is None else (step, self._read(step, target))
 
     def _write(self, step: int, state: Any) -> None:
         import orbax.checkpoint as ocp
@@ -186,7 +191,7 @@ def _checkpointer():
     """Orbax for this process alone: the state is whole on each, so no barrier is needed, and none can be missed."""
     import orbax.checkpoint as ocp
 
-    process = jax.process_index()
+    process = parallel.process_index()
     alone = ocp.options.MultiprocessingOptions(primary_host=process, active_processes={process})
     return ocp.Checkpointer(ocp.PyTreeCheckpointHandler(multiprocessing_options=alone), multiprocessing_options=alone)
 

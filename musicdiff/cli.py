@@ -1,5 +1,6 @@
 """The command `musicdiff`: thin; each subcommand imports what it needs when it is called, so that --help is quick."""
 
+import dataclasses
 import json
 
 import click
@@ -23,7 +24,9 @@ def cli() -> None:
 
 @cli.command(context_settings=FORWARD)
 @click.argument("config", required=False)
-@click.option("--workdir", help="Where the run lives, local or gs://; resumed if it is there. Default: runs/<config>-<preset>.")
+@click.option(
+    "--workdir", help="Where the run lives, local or gs://; resumed if it is there. Default: runs/<config>-<preset>."
+)
 @click.pass_context
 def train(context: click.Context, config: str | None, workdir: str | None) -> None:
     """Train CONFIG, such as latent:tiny or configs/mel.py:512x128; overrides look like --config.optim.learning_rate=1e-4.
@@ -54,7 +57,9 @@ def train(context: click.Context, config: str | None, workdir: str | None) -> No
 @click.option("--subtype", default="PCM_24", show_default=True, help="Sample format: PCM_16, PCM_24, FLOAT.")
 @click.option("--format", "container", type=click.Choice(["wav", "flac"]), default="wav", show_default=True)
 @click.option("--out", default="clips", show_default=True, help="Folder for the files.")
-def sample(workdir, num, seed, seeds, seconds, name, steps, grid, options, milestone, batch_size, rate, subtype, container, out) -> None:
+def sample(
+    workdir, num, seed, seeds, seconds, name, steps, grid, options, milestone, batch_size, rate, subtype, container, out
+) -> None:
     """Generate clips from a trained model."""
     if num < 1:
         raise UsageError(f"--num must be 1 or more, not {num}")
@@ -101,11 +106,12 @@ def build(source, out, text, strict) -> None:
     from musicdiff import config as configuration
     from musicdiff import data as sources
     from musicdiff.audio.mel import MelSpec
-    from musicdiff.data import tracks
 
     spec = MelSpec(**configuration.load(text).config["mel"])
-    cached = tracks.build_tracks(sources.open_source(source), spec, out, strict=strict)
-    click.echo(f"{cached.path}: {len(cached.split('train'))} tracks to train on, {len(cached.split('test'))} held out, {cached.hours:.2f} hours")
+    cached = sources.build_tracks(sources.open_source(source), spec, out, strict=strict)
+    click.echo(
+        f"{cached.path}: {len(cached.split('train'))} tracks to train on, {len(cached.split('test'))} held out, {cached.hours:.2f} hours"
+    )
     for skipped in cached.skipped:
         click.echo(f"left out {skipped['name']}: {skipped['reason']}")
 
@@ -116,10 +122,9 @@ def build(source, out, text, strict) -> None:
 def doctor(source, as_json) -> None:
     """Examine SOURCE: hours, rates, duplicates, clipping, silence, levels, bandwidth, and the preset that fits."""
     from musicdiff import data as sources
-    from musicdiff.data import doctor as examiner
 
-    report = examiner.examine(sources.open_source(source))
-    click.echo(json.dumps(examiner.as_json(report), indent=2) if as_json else examiner.render(report))
+    report = sources.examine(sources.open_source(source))
+    click.echo(json.dumps(dataclasses.asdict(report), indent=2) if as_json else sources.render(report))
 
 
 @cli.command()

@@ -53,7 +53,9 @@ def load(text: str, overrides: Sequence[str] = ()) -> Loaded:
     if path.suffix != ".py":
         path = installed_configs() / f"{file}.py"
     if not path.is_file():
-        known = ", ".join(p.stem for p in sorted(installed_configs().glob("*.py")) if p.stem not in ("__init__", "base"))
+        known = ", ".join(
+            p.stem for p in sorted(installed_configs().glob("*.py")) if p.stem not in ("__init__", "base")
+        )
         raise UsageError(f"no configuration {str(path)!r}; those that come with musicdiff: {known}")
     module = _module(path)
     preset = preset or next(iter(module.PRESETS))
@@ -81,7 +83,11 @@ def call(function: Callable, section: Mapping[str, Any], where: str, **given: An
             hint = f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(allowed)}"
             raise UsageError(f"config.{where}.{key} is read by nothing; {hint}")
     for name, parameter in parameters.items():
-        if parameter.default is parameter.empty and parameter.kind is parameter.KEYWORD_ONLY and name not in {**given, **section}:
+        if (
+            parameter.default is parameter.empty
+            and parameter.kind is parameter.KEYWORD_ONLY
+            and name not in {**given, **section}
+        ):
             raise UsageError(f"config.{where}.{name} is missing")
     return function(**given, **section)
 
@@ -149,10 +155,14 @@ def _override(config: Any, overrides: Sequence[str]) -> dict[str, Any]:
         rest = values(argv)
         config = values.config
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
-        reason = str(error).replace("\\n", " ").replace("\\'", "'").strip("'\"")  # ml_collections quotes its own messages once or twice
+        reason = (
+            str(error).replace("\\n", " ").replace("\\'", "'").strip("'\"")
+        )  # ml_collections quotes its own messages once or twice
         raise UsageError(f"unusable override: {' '.join(reason.split())}") from None
     if rest[1:]:
-        raise UsageError(f"unknown arguments: {' '.join(rest[1:])}; overrides look like --config.optim.learning_rate=1e-4")
+        raise UsageError(
+            f"unknown arguments: {' '.join(rest[1:])}; overrides look like --config.optim.learning_rate=1e-4"
+        )
     return _frozen(config.to_dict())
 
 

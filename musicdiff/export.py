@@ -15,7 +15,13 @@ LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000  # of files, in Hz
 
 
 def write_clips(
-    folder: Any, generator: Generator, clips: Clips, *, rate: int = 44_100, subtype: str = "PCM_24", container: str = "wav"
+    folder: Any,
+    generator: Generator,
+    clips: Clips,
+    *,
+    rate: int = 44_100,
+    subtype: str = "PCM_24",
+    container: str = "wav",
 ) -> Iterator[str]:
     """Writes each clip to `folder` with sidecar and picture, then the page that plays them; yields what there is to say, line by line.
 
@@ -27,7 +33,10 @@ def write_clips(
     audio = np.stack([io.resample(clip, clips.sample_rate, rate) for clip in clips.audio])
     saved = artifacts.save_clips(
         folder,
-        [f"{generator.name} step {generator.step} {clips.settings['name']} {clips.settings['num_steps']} seed {seed}" for seed in clips.seeds],
+        [
+            f"{generator.name} step {generator.step} {clips.settings['name']} {clips.settings['num_steps']} seed {seed}"
+            for seed in clips.seeds
+        ],
         audio,
         rate,
         subtype=subtype,
@@ -40,7 +49,8 @@ def write_clips(
     )
     for clip in saved:
         yield "  ".join([str(clip.audio), *clip.findings])
-    yield f"{len(saved)} clips of {audio.shape[1] / rate:.2f} s at {rate} Hz, {subtype}; their content reaches {min(rate, clips.sample_rate) / 2000:.4g} kHz"
+    reach = min(rate, clips.sample_rate) / 2000
+    yield f"{len(saved)} clips of {audio.shape[1] / rate:.2f} s at {rate} Hz, {subtype}; their content reaches {reach:.4g} kHz"
     yield (
         f"compiled in {clips.compile_seconds:.1f} s, computed in {clips.compute_seconds:.2f} s: "
         f"{clips.real_time_factor:.3g} s for each second of audio"

@@ -1,4 +1,7 @@
-"""From a workdir to audio: load(workdir) -> Generator; generate(generator, ...) -> Clips. Sampler, decoder and vocoder are one compiled program."""
+"""From a workdir to audio: load(workdir) -> Generator; generate(generator, ...) -> Clips.
+
+Sampler, decoder and vocoder are one compiled program.
+"""
 
 import functools
 import json
@@ -38,7 +41,7 @@ class Generator:
 
 @dataclass(frozen=True)
 class Clips:
-    """audio float32 [B, N, C] and log_mel [B, T, F, C] of B clips, the seed of each, the sampler's settings, and the seconds of computing."""
+    """B clips: audio float32 [B, N, C], log_mel [B, T, F, C], the seed of each, the sampler's settings, and the seconds that it took."""
 
     audio: np.ndarray
     log_mel: np.ndarray
@@ -57,20 +60,25 @@ class Clips:
 def load(workdir: Any, *, milestone: str = "latest") -> Generator:
     """The generator of a workdir. milestone: 'latest', 'best' by held-out loss, or a number of steps.
 
-    Raises DataError when the workdir is not one or its weights are missing or damaged, UsageError for an unknown milestone or an autoencoder.
+    Raises DataError when it is no workdir or its weights are missing or damaged, UsageError for an unknown milestone or an autoencoder.
     """
     workdir = epath.Path(workdir)
     path = workdir / "config.json"
     if not path.exists():
-        raise DataError(f"{workdir} is not a workdir: it has no config.json; train one with: python run_train.py --config=CONFIG --workdir={workdir}")
+        raise DataError(
+            f"{workdir} is not a workdir (no config.json); train one: python run_train.py --config=CONFIG --workdir={workdir}"
+        )
     config = configuration.from_json(path.read_text())
     model = models.build(config)
     if model.denoise_fn is None:
-        raise UsageError(f"{workdir} holds an autoencoder, which does not generate; train a latent model with --config.vae.path={workdir}")
+        raise UsageError(
+            f"{workdir} holds an autoencoder, which does not generate; train a latent model with --config.vae.path={workdir}"
+        )
     chosen, params = milestones.read(workdir, milestone)
     facts = workdir / "facts.json"
     roughness = json.loads(facts.read_text()).get("roughness") if facts.exists() else None
-    return Generator(model, params, model.load_frozen(workdir), config, workdir.name, chosen.step, roughness)
+    params, frozen = parallel.local(params), parallel.local(model.load_frozen(workdir))
+    return Generator(model, params, frozen, config, workdir.name, chosen.step, roughness)
 
 
 def generate(
@@ -99,15 +107,14 @@ def generate(
     program = _program(generator.model, settings["name"], frames, padding)
     audio, log_mels, compile_seconds, compute_seconds = [], [], 0.0, 0.0
     for start in range(0, len(seeds), batch_size):
-        chunk = np.resize(np.asarray(seeds[start : start + batch_size], np.uint32), batch_size)  # a short last chunk is filled: one compilation
+        chunk = np.resize(
+            np.asarray(seeds[start : start + batch_size], np.uint32), batch_size
+        )  # a short last chunk is filled: one compilation
         kept = min(batch_size, len(seeds) - start)
         arguments = (generator.params, generator.frozen, grid, options, chunk)
+        compile_seconds += program.compile(*arguments)
         clock = time.perf_counter()
-        if start == 0:
-            jax.block_until_ready(program.compile(*arguments))
-            compile_seconds = time.perf_counter() - clock
-            clock = time.perf_counter()
-        log_mel, waveform = jax.tree.map(np.asarray, program(*arguments))
+        log_mel, waveform = program(*arguments)
         compute_seconds += time.perf_counter() - clock
         audio.append(waveform[:kept, :samples])
         log_mels.append(log_mel[:kept])
@@ -141,7 +148,9 @@ def _length(domain, seconds):
         return domain.shape[0] * domain.samples_per_frame, domain.shape[0]
     samples = round(seconds * domain.sample_rate)
     if samples < 1:
-        raise UsageError(f"a duration of {seconds} s is less than one sample; this model makes {domain.seconds:.2f} s by default")
+        raise UsageError(
+            f"a duration of {seconds} s is less than one sample; this model makes {domain.seconds:.2f} s by default"
+        )
     unit = domain.multiple * domain.samples_per_frame
     return samples, -(-samples // unit) * domain.multiple
 
@@ -170,4 +179,4 @@ def _program(model: Model, sampler: str, frames: int, padding: str):
         log_mel = model.to_mel(frozen, x_0, padding).astype(jnp.float32)
         return log_mel, model.to_audio(frozen, log_mel, randomness.seed_keys(seeds, "vocoder"), padding)
 
-    return parallel.batched(run, num_batched=1)
+    return parallel.Batched(run)

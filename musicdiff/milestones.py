@@ -25,7 +25,9 @@ def write(workdir: Any, step: int, params: Params, *, keep: bool, held_out_loss:
     folder.mkdir(parents=True, exist_ok=True)
     weights.write_tree(_file(folder, step), params)
     milestone = Milestone(step, keep, held_out_loss, weights.sha256(_file(folder, step)))
-    _file(folder, step, ".json").write_text(json.dumps(milestone._asdict()))  # written last: a file without it does not count
+    _file(folder, step, ".json").write_text(
+        json.dumps(milestone._asdict())
+    )  # written last: a file without it does not count
     there = find(workdir)
     wanted = {m.step for m in there if m.keep} | {max(m.step for m in there)} | {m.step for m in _best(there)}
     for milestone in there:
@@ -64,10 +66,14 @@ def read(workdir: Any, which: str = "latest") -> tuple[Milestone, Params]:
     """
     there = find(workdir)
     if not there:
-        raise DataError(f"no weights in {epath.Path(workdir) / 'milestones'}; train first: python run_train.py --workdir={workdir}")
+        raise DataError(
+            f"no weights in {epath.Path(workdir) / 'milestones'}; train first: python run_train.py --workdir={workdir}"
+        )
     chosen = {"latest": there[-1:], "best": _best(there)}.get(which) or [m for m in there if str(m.step) == which]
     if not chosen:
-        raise UsageError(f"no milestone {which!r} in {workdir}; there are: latest, best, {', '.join(str(m.step) for m in there)}")
+        raise UsageError(
+            f"no milestone {which!r} in {workdir}; there are: latest, best, {', '.join(str(m.step) for m in there)}"
+        )
     path = _file(epath.Path(workdir) / "milestones", chosen[0].step)
     if not path.exists() or weights.sha256(path) != chosen[0].sha256:
         raise DataError(f"{path} is damaged: its sha256 is not the one recorded; choose another with --milestone")

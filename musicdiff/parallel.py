@@ -9,11 +9,13 @@ import importlib.util
 import os
 import resource
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from musicdiff.errors import UsageError
@@ -23,6 +25,7 @@ LAUNCHERS = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")  # how srun and mpi
 
 process_index = jax.process_index
 process_count = jax.process_count
+device_count = jax.device_count
 
 
 class Engine(NamedTuple):
@@ -68,42 +71,61 @@ def engine(name: str, grad_fn: Callable, update_fn: Callable, *, devices: Sequen
     return Engine(lambda tree: place(tree, devices), lambda batch: _shard(name, batch, devices), step)
 
 
-def batched(fn: Callable, *, engine: str = "pmap", devices: Sequence[jax.Device] | None = None) -> Callable:
+class Batched:
     """fn(*shared, rows) -> results, with the leading axis [B] of rows and results divided over this process's devices.
 
-    Args:
-      fn: pure; `rows` is a pytree of arrays [B, ...], the results one too, and a result's row depends on its own row alone
-      engine: as in `engine`
-      devices: default: all devices of this process, so that one process may sample while the others wait
-
-    Returns:
-      a function of the same arguments, for any B: the last rows are repeated until the devices share them evenly, and what
-      they give is cut off. Its results are numpy arrays. Keep it: it holds the compiled program. `place` what is shared
-      beforehand where it is used more than once, and always in a job of several processes.
+    It takes any B: the last rows are repeated until the devices share them evenly, and what they give is cut off. The results are
+    numpy arrays. It holds its compiled programs: keep it. `place` what is shared beforehand where it is used more than once, and
+    always in a job of several processes.
     """
-    _check_engine(engine)
-    devices = jax.local_devices() if devices is None else devices
-    whole, split = _shardings(devices)
 
-    def apply(shared, rows):
-        return fn(*shared, rows)
+    def __init__(self, fn: Callable, *, engine: str = "pmap", devices: Sequence[jax.Device] | None = None):
+        """
+        Args:
+          fn: pure; `rows` is a pytree of arrays [B, ...], the results one too, and a result's row depends on its own row alone
+          engine: as in `engine`
+          devices: default: all devices of this process, so that one process may sample while the others wait
+        """
+        _check_engine(engine)
+        self._engine = engine
+        self._devices = jax.local_devices() if devices is None else devices
+        whole, split = _shardings(self._devices)
 
-    if engine == "pmap":
-        apply = jax.pmap(apply, AXIS, in_axes=(None, 0), out_axes=0, devices=devices)
-    else:
-        apply = jax.jit(apply, in_shardings=(whole, split), out_shardings=split)
+        def apply(shared, rows):
+            return fn(*shared, rows)
 
-    def call(*args):
-        *shared, rows = args
-        count = len(jax.tree.leaves(rows)[0])
-        padding = -count % len(devices)
-        rows = jax.tree.map(lambda x: np.concatenate([x, np.repeat(x[-1:], padding, axis=0)]) if padding else x, rows)
-        results = jax.device_get(apply(tuple(shared), _shard(engine, rows, devices)))
         if engine == "pmap":
+            self._apply = jax.pmap(apply, AXIS, in_axes=(None, 0), out_axes=0, devices=self._devices)
+        else:
+            self._apply = jax.jit(apply, in_shardings=(whole, split), out_shardings=split)
+        self._compiled: dict[Any, Callable] = {}
+
+    def compile(self, *args: Any) -> float:
+        """Compiles for the shapes of these arguments, where that is still to do; returns the seconds it took."""
+        start = time.perf_counter()
+        self._program(*self._divide(*args))
+        return time.perf_counter() - start
+
+    def __call__(self, *args: Any) -> Any:
+        shared, rows = self._divide(*args)
+        results = jax.device_get(self._program(shared, rows)(shared, rows))
+        if self._engine == "pmap":
             results = jax.tree.map(np.concatenate, results)  # [devices, B / devices, ...] -> [B, ...]
+        count = len(jax.tree.leaves(args[-1])[0])
         return jax.tree.map(lambda x: x[:count], results)
 
-    return call
+    def _divide(self, *args: Any) -> tuple[Any, Any]:
+        *shared, rows = args
+        padding = -len(jax.tree.leaves(rows)[0]) % len(self._devices)
+        rows = jax.tree.map(lambda x: np.concatenate([x, np.repeat(x[-1:], padding, axis=0)]) if padding else x, rows)
+        return tuple(shared), _shard(self._engine, rows, self._devices)
+
+    def _program(self, shared: Any, rows: Any) -> Callable:
+        leaves, structure = jax.tree.flatten((shared, rows))
+        key = (structure, *((np.shape(leaf), jax.dtypes.result_type(leaf)) for leaf in leaves))
+        if key not in self._compiled:
+            self._compiled[key] = self._apply.lower(shared, rows).compile()
+        return self._compiled[key]
 
 
 def place(tree: Any, devices: Sequence[jax.Device] | None = None) -> Any:
@@ -114,6 +136,11 @@ def place(tree: Any, devices: Sequence[jax.Device] | None = None) -> Any:
     """
     whole, _ = _shardings(jax.devices() if devices is None else devices)
     return jax.tree.map(lambda x: jax.device_put(np.array(x), whole), tree)
+
+
+def local(tree: Any) -> Any:
+    """A copy of a tree of arrays on every device of this process, from wherever it is: what `Batched` takes as shared."""
+    return place(tree, jax.local_devices())
 
 
 def rows_per_device(batch_size: int, devices: Sequence[jax.Device] | None = None) -> int:
@@ -153,6 +180,52 @@ def initialize(coordinator: str | None = None, num_processes: int | None = None,
 def is_main() -> bool:
     """Whether this is the process that writes files."""
     return jax.process_index() == 0
+
+
+def rows(batch_size: int) -> tuple[int, int]:
+    """The half-open range of a global batch's rows that this process loads."""
+    share = batch_size // jax.process_count()
+    return jax.process_index() * share, (jax.process_index() + 1) * share
+
+
+def barrier(name: str) -> None:
+    """Waits for all processes of the job."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(name)
+
+
+def main_first(make: Callable[[], Any], name: str) -> Any:
+    """make(), by the main process first and by the others, who find it made, after."""
+    made = make() if is_main() else None
+    barrier(name)
+    return made if is_main() else make()
+
+
+def from_main(number: int) -> int:
+    """The main process's number, in every process of the job; all of them must ask."""
+    return number if jax.process_count() == 1 else int(multihost_utils.broadcast_one_to_all(np.int32(number)))
+
+
+def any_process(flag: bool) -> bool:
+    """Whether the flag is set in any process of the job; all of them must ask."""
+    return flag if jax.process_count() == 1 else bool(np.any(multihost_utils.process_allgather(np.asarray(flag))))
+
+
+def has_accelerator() -> bool:
+    """Whether the devices are anything faster than the CPU."""
+    return jax.devices()[0].platform != "cpu"
+
+
+def in_order() -> bool:
+    """Whether every step must be waited for: several devices made of one CPU deadlock when steps run ahead of each other."""
+    return not has_accelerator() and jax.local_device_count() > 1
+
+
+def keep_compilations() -> None:
+    """Compiled programs outlive the process, in JAX_COMPILATION_CACHE_DIR or the user's cache directory."""
+    if jax.config.jax_compilation_cache_dir is None:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        jax.config.update("jax_compilation_cache_dir", os.path.join(base, "musicdiff", "compilations"))
 
 
 def device_description() -> str:

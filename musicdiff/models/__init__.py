@@ -16,7 +16,12 @@ def build(config: Mapping[str, Any]) -> Model:
     Raises UsageError, one line naming the key, for anything unknown, missing or inconsistent; nothing is compiled or allocated.
     """
     spec = call(MelSpec, config["mel"], "mel")
-    vocoder = call(plugins.load("vocoders", config["vocoder"]["name"]).build, plugin_options(config["vocoder"]), "vocoder", spec=spec)
+    vocoder = call(
+        plugins.load("vocoders", config["vocoder"]["name"]).build,
+        plugin_options(config["vocoder"]),
+        "vocoder",
+        spec=spec,
+    )
     factory = plugins.load("models", config["model"]["name"]).build
     given = {"spec": spec, "vocoder": vocoder, "dtype": config["dtype"]}
     parameters = inspect.signature(factory).parameters

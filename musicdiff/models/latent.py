@@ -90,7 +90,9 @@ def build(
         encode=encode,
         reconstruct=lambda params, frozen, log_mel: to_mel(frozen, encode(frozen, log_mel)),
         to_mel=to_mel,
-        to_audio=lambda frozen, log_mel, keys, padding="zeros": vocoder.to_audio(frozen["vocoder"], log_mel, keys, padding),
+        to_audio=lambda frozen, log_mel, keys, padding="zeros": vocoder.to_audio(
+            frozen["vocoder"], log_mel, keys, padding
+        ),
     )
 
 

@@ -18,7 +18,9 @@ def build(
     *, spec: MelSpec, vocoder: Vocoder, network: Mapping[str, Any], process: Mapping[str, Any], dtype: str, frames: int
 ) -> Model:
     """A model of clips of `frames` mel frames. network: of UNet2D; process: of diffusion.objective.build; dtype: of the computation."""
-    unet = call(UNet2D, network, "network", in_channels=spec.channels, out_channels=spec.channels, dtype=jnp.dtype(dtype))
+    unet = call(
+        UNet2D, network, "network", in_channels=spec.channels, out_channels=spec.channels, dtype=jnp.dtype(dtype)
+    )
     goal = call(objective.build, process, "process")
     shape = (frames, spec.num_mels, spec.channels)
     check_shape(shape, unet, "model.frames", "mel.num_mels")
@@ -51,7 +53,9 @@ def build(
         encode=lambda frozen, log_mel: log_mel,
         reconstruct=lambda params, frozen, log_mel: log_mel,
         to_mel=lambda frozen, x_0, padding="zeros": jnp.clip(x_0, -1.0, 1.0),
-        to_audio=lambda frozen, log_mel, keys, padding="zeros": vocoder.to_audio(frozen["vocoder"], log_mel, keys, padding),
+        to_audio=lambda frozen, log_mel, keys, padding="zeros": vocoder.to_audio(
+            frozen["vocoder"], log_mel, keys, padding
+        ),
     )
 
 
@@ -60,4 +64,6 @@ def check_shape(shape: tuple[int, ...], unet: UNet2D, time_key: str, row_key: st
     for size, multiple, key in zip(shape, unet.multiple, (time_key, row_key)):
         if size < 1 or size % multiple:
             nearest = max(multiple, round(size / multiple) * multiple)
-            raise UsageError(f"config.{key} gives the U-Net a side of {size}, not a multiple of {multiple}; the nearest that fits is {nearest}")
+            raise UsageError(
+                f"config.{key} gives the U-Net a side of {size}, not a multiple of {multiple}; the nearest that fits is {nearest}"
+            )

@@ -84,7 +84,9 @@ def build(
         encode=lambda frozen, log_mel: log_mel,
         reconstruct=reconstruct,
         to_mel=lambda frozen, x_0, padding="zeros": jnp.clip(x_0, -1.0, 1.0),
-        to_audio=lambda frozen, log_mel, keys, padding="zeros": vocoder.to_audio(frozen["vocoder"], log_mel, keys, padding),
+        to_audio=lambda frozen, log_mel, keys, padding="zeros": vocoder.to_audio(
+            frozen["vocoder"], log_mel, keys, padding
+        ),
         held_until={"discriminator": adversarial_start} if critic else {},
     )
 
@@ -93,7 +95,9 @@ def check_shape(shape: tuple[int, ...], autoencoder: Autoencoder, time_key: str)
     """Raises UsageError when a mel of `shape` [T, F, C] does not divide by the autoencoder's factor; the message names the config keys."""
     for size, multiple, key in zip(shape, autoencoder.multiple, (time_key, "mel.num_mels")):
         if size < 1 or size % multiple:
-            raise UsageError(f"config.{key} gives a mel side of {size}, not a multiple of the autoencoder's factor {multiple}")
+            raise UsageError(
+                f"config.{key} gives a mel side of {size}, not a multiple of the autoencoder's factor {multiple}"
+            )
 
 
 def _adversarial(critic: PatchDiscriminator, params, x, y):

@@ -15,7 +15,9 @@ def train(text: str | None, workdir: str | None, overrides: Sequence[str] = ()) 
     A workdir that holds a run resumes it; without `text` its own configuration goes on. Returns the workdir.
     """
     if text is None and workdir is None:
-        raise UsageError(f"name a configuration, such as --config=configs/latent.py; there are: {', '.join(configuration.presets())}")
+        raise UsageError(
+            f"name a configuration, such as --config=configs/latent.py; there are: {', '.join(configuration.presets())}"
+        )
     if text is None:
         config = configuration.reload(workdir, overrides)
     else:

@@ -27,7 +27,9 @@ def probe_flops_per_second(seconds: float = 0.5, dtype: str = "float32") -> floa
     """Rate of this machine on a 3 x 3 convolution of 128 channels over 64 x 64, the commonest layer of the full-size networks."""
     x = jnp.ones((1, 64, 64, 128), dtype)
     kernel = jnp.full((3, 3, 128, 128), 1e-3, dtype)
-    convolve = jax.jit(lambda x: jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")))
+    convolve = jax.jit(
+        lambda x: jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    )
     convolve(x).block_until_ready()
     best, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end:
@@ -92,7 +94,9 @@ def _peak_bytes(jaxpr) -> float:
     peak = alive
     for position, eqn in enumerate(jaxpr.eqns):
         outputs = sum(_size(var) for var in eqn.outvars if var in last_use)
-        within = max((_peak_bytes(j) - sum(_size(v) for v in (*j.invars, *j.constvars)) for j in _inner(eqn)), default=0.0)
+        within = max(
+            (_peak_bytes(j) - sum(_size(v) for v in (*j.invars, *j.constvars)) for j in _inner(eqn)), default=0.0
+        )
         peak = max(peak, alive + max(outputs, within))
         alive += outputs
         for var in {v for v in eqn.invars if isinstance(v, core.Var)}:

@@ -3,43 +3,53 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from musicdiff import parallel, randomness
-from musicdiff.training.step import metric_sums
+from musicdiff.training.step import LOG_SNR_EDGES
 from musicdiff.typing import Model, Params
 
 
-def evaluator(model: Model, *, seed: int, engine: str) -> Callable[[Params, Params, Iterable[Mapping[str, np.ndarray]]], dict[str, Any]]:
-    """evaluate(params, frozen, batches) -> means over all examples of the loss and each metric, and the loss in each bucket of log-SNR."""
+def evaluator(
+    model: Model, *, seed: int, engine: str
+) -> Callable[[Params, Params, int, Iterable[Mapping[str, np.ndarray]]], dict[str, float]]:
+    """evaluate(params, frozen, step, batches) -> {'loss', each metric, 'loss_bucket/<lo>_<hi>'}: means over the examples of weight 1."""
 
-    def sums(params, frozen, step, batch):
+    def each(params, frozen, step, batch):
         keys = randomness.example_keys(randomness.root_key(seed, "held_out"), batch["index"])
         losses, metrics = model.loss(params, frozen, batch, keys, step)
-        return metric_sums(losses, metrics, batch["weight"]) | {"count": jnp.sum(batch["weight"])}
+        return {"loss": losses, **metrics}
 
-    summed = parallel.summed(sums, engine=engine)
+    apply = parallel.Batched(each, engine=engine)
 
     def evaluate(params, frozen, step, batches):
-        total = None
+        parts = []
         for batch in batches:
-            part = jax.device_get(summed(params, frozen, step, batch))
-            total = part if total is None else jax.tree.map(np.add, total, part)
-        count = total.pop("count")
-        return {name: value if name.startswith("bucket") else float(value / count) for name, value in total.items()}
+            real = batch["weight"] > 0
+            parts.append({name: values[real] for name, values in apply(params, frozen, np.int32(step), batch).items()})
+        examples = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        means = {
+            name: float(np.mean(values, dtype=np.float64)) for name, values in examples.items() if name != "log_snr"
+        }
+        if "log_snr" in examples:
+            bucket = np.searchsorted(LOG_SNR_EDGES, examples["log_snr"])
+            counts = np.bincount(bucket, minlength=len(LOG_SNR_EDGES) + 1)
+            means |= buckets(np.bincount(bucket, examples["loss"], len(counts)), counts)
+        return means
 
     return evaluate
 
 
-def named_buckets(sums: Mapping[str, Any], edges: np.ndarray, prefix: str) -> dict[str, float]:
-    """'<prefix>/loss_bucket/<lo>_<hi>': mean loss in each bucket of log-SNR that any example fell into; the outer edges are infinite."""
-    if "bucket_loss" not in sums:
-        return {}
-    bounds = ["-inf", *(f"{edge:g}" for edge in edges), "inf"]
+def buckets(sums: np.ndarray, counts: np.ndarray) -> dict[str, float]:
+    """'loss_bucket/<lo>_<hi>': mean loss in each bucket of log-SNR that any example fell into; the outer edges are infinite."""
+    bounds = ["-inf", *(f"{edge:g}" for edge in LOG_SNR_EDGES), "inf"]
     return {
-        f"{prefix}/loss_bucket/{low}_{high}": float(loss / count)
-        for low, high, loss, count in zip(bounds, bounds[1:], sums["bucket_loss"], sums["bucket_count"])
+        f"loss_bucket/{low}_{high}": float(total / count)
+        for low, high, total, count in zip(bounds, bounds[1:], sums, counts)
         if count > 0
     }
+
+
+def prefixed(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """{'<prefix>/<name>': value}."""
+    return {f"{prefix}/{name}": value for name, value in values.items()}

@@ -46,10 +46,10 @@ def train(run: Run, writer: Writer, checkpoints: Checkpoints) -> TrainState:
     state = init_state(model.init, transform, randomness.root_key(config["seed"], "init"))
     restored = checkpoints.restore_latest_valid(state)
     start, state = restored if restored else (0, state)
-    state, frozen = engine.place(state), engine.place(run.frozen)
+    state, frozen, local_frozen = engine.place(state), engine.place(run.frozen), parallel.local(run.frozen)
     if start:
         writer.log(f"resumed at step {start}")
-    else:
+    elif parallel.is_main():
         workdir.add_facts(run.workdir, roughness=samples.save_real(run, state.params))
     clock = Clock(workdir.read_facts(run.workdir).get("seconds", 0.0))
     pending: list[tuple[int, Any]] = []
@@ -59,15 +59,21 @@ def train(run: Run, writer: Writer, checkpoints: Checkpoints) -> TrainState:
         for number in range(start, config["num_steps"]):
             state, metrics = engine.step(state, frozen, engine.shard(next(batches)))
             pending.append((number, metrics))
-            if clock.steps < 2:
+            if clock.steps < 2 or parallel.in_order():
                 jax.block_until_ready(metrics)
             clock.tick()
             done = number + 1
             if clock.steps == 2:
                 writer.log(clock.forecast(config["num_steps"] - done))
-            last = done == config["num_steps"] or bool(stop)
+            # Processes agree to stop, which costs them a collective: not at every step.
+            asked = (parallel.process_count() == 1 or due(done, config["log_every"])) and parallel.any_process(
+                bool(stop)
+            )
+            last = done == config["num_steps"] or asked
             tested = last or due(done, config["checkpoint_every"], config["milestones"])
-            sampled = last or (due(done, config["sample_every"], config["milestones"]) and clock.may_sample(SAMPLE_SHARE))
+            sampled = last or (
+                due(done, config["sample_every"], config["milestones"]) and clock.may_sample(SAMPLE_SHARE)
+            )
             if tested or sampled or due(done, config["log_every"]):
                 values = collect(pending, run)
                 pending.clear()
@@ -75,13 +81,14 @@ def train(run: Run, writer: Writer, checkpoints: Checkpoints) -> TrainState:
                 writer.progress(done, config["num_steps"], f"loss {values['train/loss']:.4g}")
             if tested:
                 with clock.pause():
-                    test(run, done, state, frozen, evaluate, writer)
+                    if parallel.is_main():
+                        test(run, done, state, local_frozen, evaluate, writer, clock.total())
                     if last or due(done, config["checkpoint_every"]):
-                        workdir.add_facts(run.workdir, seconds=clock.total())
                         checkpoints.save(done, state)
             if sampled:
                 with clock.pause(sampling=True):
-                    samples.leave(run, done, state.ema_params["ema"], writer)
+                    if parallel.is_main():
+                        samples.leave(run, done, parallel.local(state.ema_params["ema"]), writer)
             if last:
                 break
     checkpoints.wait()
@@ -90,15 +97,16 @@ def train(run: Run, writer: Writer, checkpoints: Checkpoints) -> TrainState:
     return state
 
 
-def test(run: Run, done: int, state: TrainState, frozen: Params, evaluate: Callable, writer: Writer) -> None:
+def test(
+    run: Run, done: int, state: TrainState, frozen: Params, evaluate: Callable, writer: Writer, seconds: float
+) -> None:
     """Measures the averaged weights on the held-out clips and keeps them as a milestone."""
-    sums = evaluate(state.ema_params["ema"], frozen, np.int32(done), run.held_out)
-    values = {f"test/{name}": value for name, value in sums.items() if not name.startswith("bucket")}
-    writer.scalars(done, values | held_out.named_buckets(sums, step.LOG_SNR_EDGES, "test"))
-    if parallel.is_main():
-        keep = done in run.config["milestones"] or done == run.config["num_steps"]
-        params = jax.device_get(state.ema_params["ema"])
-        milestones.write(run.workdir, done, params, keep=keep, held_out_loss=sums["loss"])
+    params = parallel.local(state.ema_params["ema"])
+    values = evaluate(params, frozen, done, run.held_out)
+    writer.scalars(done, held_out.prefixed("test", values))
+    keep = done in run.config["milestones"] or done == run.config["num_steps"]
+    workdir.add_facts(run.workdir, seconds=round(seconds, 1))
+    milestones.write(run.workdir, done, jax.device_get(params), keep=keep, held_out_loss=values["loss"])
 
 
 def due(done: int, *whens: int | tuple[int, ...]) -> bool:
@@ -112,9 +120,12 @@ def collect(pending, run: Run) -> dict[str, float]:
     bad = [n for n, m in zip(numbers, metrics) if not (np.isfinite(m["loss"]) and np.isfinite(m["grad_norm"]))]
     if bad:
         raise diverged(run, bad[0], numbers, metrics)
-    buckets = {name: np.sum([m[name] for m in metrics], axis=0) for name in metrics[0] if name.startswith("bucket")}
-    values = {f"train/{name}": float(np.mean([m[name] for m in metrics])) for name in metrics[0] if name not in buckets}
-    return values | held_out.named_buckets(buckets, step.LOG_SNR_EDGES, "train")
+    values = {name: float(np.mean([m[name] for m in metrics])) for name in metrics[0] if not name.startswith("bucket")}
+    if "bucket_loss" in metrics[0]:
+        values |= held_out.buckets(
+            *(np.sum([m[name] for m in metrics], axis=0) for name in ("bucket_loss", "bucket_count"))
+        )
+    return held_out.prefixed("train", values)
 
 
 def diverged(run: Run, first_bad: int, numbers, metrics) -> TrainingDiverged:
@@ -123,7 +134,9 @@ def diverged(run: Run, first_bad: int, numbers, metrics) -> TrainingDiverged:
     batches = run.batches(numbers[0])
     for number, values in zip(numbers, metrics):
         index = next(batches)["index"].tolist()
-        steps.append({"step": number, "loss": str(values["loss"]), "grad_norm": str(values["grad_norm"]), "index": index})
+        steps.append(
+            {"step": number, "loss": str(values["loss"]), "grad_norm": str(values["grad_norm"]), "index": index}
+        )
     path = run.workdir / "diverged" / f"step_{numbers[0]:06d}_{numbers[-1]:06d}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"first_bad_step": first_bad, "steps": steps}, indent=1))

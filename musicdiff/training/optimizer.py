@@ -31,11 +31,15 @@ def build(
     Raises UsageError when warm-up does not end before the decay does.
     """
     if not 0 <= warmup_steps < decay_steps:
-        raise UsageError(f"config.optim.warmup_steps must lie in [0, decay_steps): {warmup_steps} against {decay_steps}")
+        raise UsageError(
+            f"config.optim.warmup_steps must lie in [0, decay_steps): {warmup_steps} against {decay_steps}"
+        )
     rate = learning_rate_schedule(learning_rate, warmup_steps, decay_steps)
 
     def adamw():
-        return optax.chain(optax.clip_by_global_norm(clip_norm), optax.adamw(rate, b1=b1, b2=b2, weight_decay=weight_decay))
+        return optax.chain(
+            optax.clip_by_global_norm(clip_norm), optax.adamw(rate, b1=b1, b2=b2, weight_decay=weight_decay)
+        )
 
     if not held_until:
         return adamw()
@@ -44,4 +48,6 @@ def build(
         return optax.chain(adamw(), optax.scale_by_schedule(lambda step: jnp.where(step >= start, 1.0, 0.0)))
 
     transforms = {"free": adamw(), **{name: held(start) for name, start in held_until.items()}}
-    return optax.multi_transform(transforms, lambda params: {name: name if name in held_until else "free" for name in params})
+    return optax.multi_transform(
+        transforms, lambda params: {name: name if name in held_until else "free" for name in params}
+    )

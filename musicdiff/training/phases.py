@@ -1,6 +1,5 @@
 """A run from its configuration to a trained model, in phases: data, autoencoder (of a latent model), training. Each is done once and found again."""
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -13,7 +12,6 @@ from musicdiff import config as configuration
 from musicdiff import data, milestones, models, parallel, weights
 from musicdiff.audio.mel import MelSpec
 from musicdiff.checkpoints import Checkpoints
-from musicdiff.data import pipeline, tracks
 from musicdiff.errors import DataError, UsageError
 from musicdiff.models import latent
 from musicdiff.training import forecast, loop, workdir
@@ -22,7 +20,14 @@ from musicdiff.training.settings import check_settings
 from musicdiff.training.writer import Writer
 from musicdiff.typing import Model
 
-SHARED = ("seed", "dtype", "data", "mel", "vocoder", "parallel")  # what an autoencoder trained on the way has from its latent run
+SHARED = (
+    "seed",
+    "dtype",
+    "data",
+    "mel",
+    "vocoder",
+    "parallel",
+)  # what an autoencoder trained on the way has from its latent run
 HELD_OUT_CLIPS = 128
 MARGIN = 32  # mel frames that a window of the encoder gives up on either side
 AUTOENCODER = "autoencoder"  # folder in a workdir of the autoencoder's own run
@@ -50,7 +55,10 @@ def run(config: Mapping[str, Any], folder: Any) -> epath.Path:
     print(f"phase 1 of {len(stages) + 1}, data: {source.name}, {len(source.tracks)} tracks", flush=True)
     forecast.announce(stages, first_phase=2)
     cached = parallel.main_first(
-        lambda: tracks.build_tracks(source, MelSpec(**config["mel"]), config["data"]["cache_dir"], strict=config["data"]["strict"])
+        lambda: data.build_tracks(
+            source, MelSpec(**config["mel"]), config["data"]["cache_dir"], strict=config["data"]["strict"]
+        ),
+        "tracks",
     )
     describe_data(folder, cached)
 
@@ -71,14 +79,19 @@ def trains_autoencoder(config: Mapping[str, Any]) -> bool:
 
 def autoencoder_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration of the autoencoder of a latent run: its own section, and what the two share."""
-    return {**{key: config[key] for key in SHARED}, **{key: value for key, value in config["vae"].items() if key != "path"}}
+    return {
+        **{key: config[key] for key in SHARED},
+        **{key: value for key, value in config["vae"].items() if key != "path"},
+    }
 
 
 def find_autoencoder(config: Mapping[str, Any]) -> epath.Path:
     """The workdir of the autoencoder that config.vae.path names. Raises DataError or UsageError when it is none, or does not fit."""
     path = epath.Path(config["vae"]["path"])
     if not (path / "config.json").exists():
-        raise DataError(f"config.vae.path={path} is not a workdir; train an autoencoder with --config=configs/vae.py, or leave the path empty")
+        raise DataError(
+            f"config.vae.path={path} is not a workdir; train an autoencoder with --config=configs/vae.py, or leave the path empty"
+        )
     there = configuration.from_json((path / "config.json").read_text())
     if there["model"]["name"] != "vae":
         raise UsageError(f"config.vae.path={path} holds a {there['model']['name']} model, not an autoencoder")
@@ -89,10 +102,14 @@ def find_autoencoder(config: Mapping[str, Any]) -> epath.Path:
     return path
 
 
-def describe_data(folder: epath.Path, cached: tracks.Tracks) -> None:
+def describe_data(folder: epath.Path, cached: data.Tracks) -> None:
     """Records what is known of the data; warns of what was left out."""
     train_split = cached.split("train")
-    facts = {"hours": round(cached.hours, 4), "tracks": sum(len(cached.split(s)) for s in ("train", "test")), "licences": list(cached.licences)}
+    facts = {
+        "hours": round(cached.hours, 4),
+        "tracks": sum(len(cached.split(s)) for s in ("train", "test")),
+        "licences": list(cached.licences),
+    }
     workdir.add_facts(folder, **facts, fingerprint=cached.fingerprint)
     print(f"{facts['tracks']} tracks, {cached.hours:.2f} hours, {len(train_split)} of them to train on", flush=True)
     if cached.skipped:
@@ -104,16 +121,20 @@ def describe_data(folder: epath.Path, cached: tracks.Tracks) -> None:
         )
 
 
-def encode_tracks(config: Mapping[str, Any], folder: epath.Path, cached: tracks.Tracks) -> tracks.Tracks:
+def encode_tracks(config: Mapping[str, Any], folder: epath.Path, cached: data.Tracks) -> data.Tracks:
     """The latents of all tracks; the autoencoder and the latents' mean and deviation go into the workdir, once."""
     path = folder / latent.VAE_FILE
     home = find_autoencoder(config) if config["vae"]["path"] else folder / AUTOENCODER
     params = weights.read_tree(path)[AUTOENCODER] if path.exists() else milestones.read(home, "latest")[1][AUTOENCODER]
     spec, window = MelSpec(**config["mel"]), config["model"]["frames"]
-    encode = latent.track_encoder(config["vae"]["network"], params, channels=spec.channels, window=window, margin=MARGIN)
+    encode = latent.track_encoder(
+        config["vae"]["network"], params, channels=spec.channels, window=window, margin=MARGIN
+    )
     print("encoding the tracks as latents", flush=True)
     encoder = f"{weights.fingerprint(params)}-{window}-{MARGIN}"
-    encoded = parallel.main_first(lambda: tracks.build_latents(cached, encode, encoder, config["data"]["cache_dir"]))
+    encoded = parallel.main_first(
+        lambda: data.build_latents(cached, encode, encoder, config["data"]["cache_dir"]), "latents"
+    )
     if not path.exists() and parallel.is_main():
         mean, std = latent_statistics(encoded)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +145,7 @@ def encode_tracks(config: Mapping[str, Any], folder: epath.Path, cached: tracks.
     return encoded
 
 
-def latent_statistics(encoded: tracks.Tracks) -> tuple[np.ndarray, np.ndarray]:
+def latent_statistics(encoded: data.Tracks) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each latent channel over the tracks to train on: float32 [Z] each, one record in memory at a time."""
     split = encoded.split("train")
     count, total, squares = 0, 0.0, 0.0
@@ -135,7 +156,7 @@ def latent_statistics(encoded: tracks.Tracks) -> tuple[np.ndarray, np.ndarray]:
     return mean.astype(np.float32), np.sqrt(squares / count - mean**2).astype(np.float32)
 
 
-def train(model: Model, config: Mapping[str, Any], folder: epath.Path, cached: tracks.Tracks, phase: str) -> None:
+def train(model: Model, config: Mapping[str, Any], folder: epath.Path, cached: data.Tracks, phase: str) -> None:
     """Trains one model on its cached tracks, unless it is trained already."""
     checkpoints = Checkpoints(folder / "checkpoints", keep=config["keep_checkpoints"])
     resume_step = checkpoints.latest_valid_step() or 0
@@ -146,21 +167,25 @@ def train(model: Model, config: Mapping[str, Any], folder: epath.Path, cached: t
             return
         facts = workdir.read_facts(folder)
         micro_batch = facts.get("micro_batch") or forecast.choose_micro_batch(model, config)
-        workdir.add_facts(folder, micro_batch=micro_batch, parameters=forecast.num_parameters(model), resumed_at=resume_step)
-        writer.log(f"{phase}: {config['model']['name']}, steps {resume_step} to {config['num_steps']}, micro-batch {micro_batch}")
+        workdir.add_facts(
+            folder, micro_batch=micro_batch, parameters=forecast.num_parameters(model), resumed_at=resume_step
+        )
+        writer.log(
+            f"{phase}: {config['model']['name']}, steps {resume_step} to {config['num_steps']}, micro-batch {micro_batch}"
+        )
         if resume_step == 0:
             writer.log(forecast.parameter_table(model))
         train_split, test_split = cached.split("train"), cached.split("test")
         shape = {"feature": model.feature, "frames": model.clip_frames, "batch_size": config["batch_size"]}
         batches = partial(
-            pipeline.batches,
+            data.batches,
             train_split,
             **shape,
             seed=config["seed"],
             loader=config["data"]["loader"],
             rows=parallel.rows(config["batch_size"]),
         )
-        held_out = list(pipeline.held_out(test_split if len(test_split) else train_split, **shape, limit=HELD_OUT_CLIPS))
+        held_out = list(data.held_out(test_split if len(test_split) else train_split, **shape, limit=HELD_OUT_CLIPS))
         frozen = model.load_frozen(folder)
         mels = np.concatenate([batch["x_0"][batch["weight"] > 0] for batch in held_out])[:8]
         if model.feature == "latent":
@@ -182,7 +207,9 @@ def train(model: Model, config: Mapping[str, Any], folder: epath.Path, cached: t
 def commands(folder: epath.Path, model: Model) -> dict[str, str]:
     """What to do next with a trained model."""
     if model.denoise_fn is None:
-        return {"train a latent model on it": f"python run_train.py --config=configs/latent.py --config.vae.path={folder}"}
+        return {
+            "train a latent model on it": f"python run_train.py --config=configs/latent.py --config.vae.path={folder}"
+        }
     return {
         "generate clips": f"musicdiff sample --workdir {folder} --num 4 --out clips",
         "as long as you like, other steps and seed": f"musicdiff sample --workdir {folder} --seconds 12 --steps 100 --seed 7 --out clips",

@@ -21,20 +21,22 @@ NUM_CLIPS = 4
 
 def leave(run: Run, step: int, params: Params, writer: Writer) -> None:
     """Clips, curves, the page that plays them and the card, as they stand after `step` updates."""
-    if not parallel.is_main():
-        return
     facts = workdir.read_facts(run.workdir)
     if run.model.denoise_fn is None:
         clips = save_reconstructions(run, step, params)
     else:
-        generator = generation.Generator(run.model, params, run.frozen, run.config, run.workdir.name, step, facts["roughness"])
+        generator = generation.Generator(
+            run.model, params, run.frozen, run.config, run.workdir.name, step, facts["roughness"]
+        )
         clips, factor = save_generated(run, generator)
         writer.scalars(step, {"sample/real_time_factor": factor})
     for clip in clips:
         if clip.findings:
             writer.log(f"{clip.audio.name}: {'; '.join(clip.findings)}")
     curves.save_curves(run.workdir)
-    artifacts.rebuild_page(run.workdir, f"{run.workdir.name}: what it sounds like", commands=list(run.commands.values()))
+    artifacts.rebuild_page(
+        run.workdir, f"{run.workdir.name}: what it sounds like", commands=list(run.commands.values())
+    )
     card.write_card(run.workdir, config=run.config, facts=card_facts(run, facts))
 
 

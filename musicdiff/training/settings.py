@@ -10,13 +10,33 @@ NOT_NEGATIVE = ("seed", "sample_every", "optim.micro_batch", "optim.warmup_steps
 ABOVE_ZERO = ("optim.learning_rate", "optim.clip_norm", "optim.decay_steps")
 SHARES = ("optim.b1", "optim.b2", "optim.ema_max")
 KEYS = {
-    *("seed", "num_steps", "batch_size", "dtype", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "milestones"),
+    *(
+        "seed",
+        "num_steps",
+        "batch_size",
+        "dtype",
+        "log_every",
+        "sample_every",
+        "checkpoint_every",
+        "keep_checkpoints",
+        "milestones",
+    ),
     *("data", "mel", "model", "network", "process", "optim", "sampler", "vocoder", "parallel", "vae"),
 }
 SECTIONS = {
     "data": {"source", "cache_dir", "loader", "strict"},
     "parallel": {"engine"},
-    "optim": {"learning_rate", "warmup_steps", "decay_steps", "b1", "b2", "weight_decay", "clip_norm", "ema_max", "micro_batch"},
+    "optim": {
+        "learning_rate",
+        "warmup_steps",
+        "decay_steps",
+        "b1",
+        "b2",
+        "weight_decay",
+        "clip_norm",
+        "ema_max",
+        "micro_batch",
+    },
 }
 CHOICES = {"dtype": ("float32", "bfloat16"), "data.loader": ("tf", "numpy"), "parallel.engine": ("pmap", "jit")}
 
@@ -44,10 +64,14 @@ def check_settings(config: Mapping[str, Any], devices: int) -> None:
             raise UsageError(f"config.{key} must be one of {', '.join(known)}, not {_get(config, key)!r}")
     per_device, left = divmod(config["batch_size"], devices)
     if left or not per_device:
-        raise UsageError(f"config.batch_size={config['batch_size']} does not divide by {devices} devices; the next that does: {(per_device + 1) * devices}")
+        raise UsageError(
+            f"config.batch_size={config['batch_size']} does not divide by {devices} devices; the next that does: {(per_device + 1) * devices}"
+        )
     micro_batch = config["optim"]["micro_batch"]
     if micro_batch and per_device % micro_batch:
-        raise UsageError(f"config.optim.micro_batch={micro_batch} does not divide the {per_device} examples of a device")
+        raise UsageError(
+            f"config.optim.micro_batch={micro_batch} does not divide the {per_device} examples of a device"
+        )
 
 
 def _get(config: Mapping[str, Any], dotted: str) -> Any:

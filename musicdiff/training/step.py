@@ -54,7 +54,10 @@ def metric_sums(losses, metrics, weight):
     sums = {"loss": jnp.sum(losses * weight)}
     sums |= {name: jnp.sum(value * weight) for name, value in metrics.items() if name != "log_snr"}
     if "log_snr" in metrics:
-        member = jax.nn.one_hot(jnp.searchsorted(LOG_SNR_EDGES, metrics["log_snr"]), len(LOG_SNR_EDGES) + 1) * weight[:, None]
+        member = (
+            jax.nn.one_hot(jnp.searchsorted(LOG_SNR_EDGES, metrics["log_snr"]), len(LOG_SNR_EDGES) + 1)
+            * weight[:, None]
+        )
         sums |= {"bucket_loss": losses @ member, "bucket_count": jnp.sum(member, axis=0)}
     return sums
 

@@ -45,7 +45,16 @@ def describe(text: str) -> dict[str, Any]:
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows for people."""
-    heads = ("config", "parameters", "MiB", "clip", "seconds", "GFLOP/evaluation", "GFLOP/training clip", "MB/training clip")
+    heads = (
+        "config",
+        "parameters",
+        "MiB",
+        "clip",
+        "seconds",
+        "GFLOP/evaluation",
+        "GFLOP/training clip",
+        "MB/training clip",
+    )
     cells = [
         (
             row["config"],

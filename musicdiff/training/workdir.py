@@ -26,11 +26,15 @@ def open_workdir(workdir: Any, config: Mapping[str, Any]) -> epath.Path:
     if path.exists():
         there = configuration.from_json(path.read_text())
         changed = {
-            key: values for key, values in configuration.differences(there, config).items() if not key.startswith(MAY_CHANGE)
+            key: values
+            for key, values in configuration.differences(there, config).items()
+            if not key.startswith(MAY_CHANGE)
         }
         if changed:
             listed = ", ".join(f"{key}: {old!r} there, {new!r} now" for key, (old, new) in changed.items())
-            raise UsageError(f"{workdir} holds a run of another configuration ({listed}); name another --workdir, or change it back")
+            raise UsageError(
+                f"{workdir} holds a run of another configuration ({listed}); name another --workdir, or change it back"
+            )
     workdir.mkdir(parents=True, exist_ok=True)
     path.write_text(configuration.to_json(config))
     versions = {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
