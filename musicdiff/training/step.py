@@ -70,7 +70,7 @@ def update(optimizer: optax.GradientTransformation, *, ema_max: float) -> Callab
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         averages = {name: average(old, params, state.step, ema_max) for name, old in state.ema_params.items()}
-        metrics = means(sums["metrics"], count) | {"grad_norm": optax.global_norm(grads)}
+        metrics = means(sums["metrics"], count) | {"grad_norm": optax.tree.norm(grads)}
         return TrainState(state.step + 1, params, averages, opt_state), metrics
 
     return update_fn
