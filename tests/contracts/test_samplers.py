@@ -1,0 +1,99 @@
+"""What every file of musicdiff/samplers must do, with its default options."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from musicdiff import plugins, samplers
+from musicdiff.diffusion import constraints, grids, guidance, process, schedules
+from musicdiff.typing import Prediction
+
+NAMES = plugins.names("samplers")
+SCHEDULES = {name: schedules.build(name) for name in schedules.names()}
+KEYS = jax.random.split(jax.random.key(0), 3)
+X_T = jax.random.normal(jax.random.key(1), (3, 16, 2))
+
+
+def denoise_fn(x_t, log_snr, to=None):
+    """Something smooth, nonlinear and of the right dtype."""
+    return process.prediction("v", jnp.tanh(x_t) - 0.2, x_t, log_snr)
+
+
+@functools.cache
+def compiled(name, constraint=None):
+    """(x_T, keys, grid) -> x, compiled once for all tests of a sampler."""
+    clipped, sampler = guidance.clip(denoise_fn, (-1.0, 1.0)), samplers.build(name)
+    return jax.jit(
+        lambda x_T, keys, grid: samplers.sample(clipped, x_T, keys, sampler=sampler, grid=grid, constraint=constraint)
+    )
+
+
+def sample(name, x_T=X_T, keys=KEYS, schedule="cosine", constraint=None):
+    return compiled(name, constraint)(x_T, keys, grids.build(None, SCHEDULES[schedule], 6))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("log_snr_t", [-20.0, -1.0, 9.0])
+def test_a_step_to_data_is_the_prediction_of_x_0(name, log_snr_t):
+    sampler = samplers.build(name)
+    x_0, eps = jax.random.normal(jax.random.key(2), (2, *X_T.shape))
+    x_s, _ = sampler.step(
+        lambda x_t, log_snr, to=None: Prediction(x_0, eps),
+        X_T, sampler.init(X_T), jnp.float32(log_snr_t), jnp.float32(np.inf), KEYS,
+    )  # fmt: skip
+    np.testing.assert_array_equal(x_s, x_0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_is_the_same_alone_and_in_a_batch(name):
+    together = sample(name)
+    for b in range(len(X_T)):
+        np.testing.assert_allclose(sample(name, X_T[b : b + 1], KEYS[b : b + 1])[0], together[b], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_keys_are_the_same_bits(name):
+    np.testing.assert_array_equal(sample(name), sample(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_schedule_is_sampled_to_its_data(name, schedule):
+    x = sample(name, schedule=schedule)
+    assert x.shape == X_T.shape and x.dtype == X_T.dtype
+    assert float(jnp.abs(x).max()) <= 1.0  # the last x_0, clipped; NaN fails too
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_double_precision_stays_double(name):
+    with jax.enable_x64(True):
+        assert sample(name, X_T.astype(jnp.float64)).dtype == jnp.float64
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_known_is_exact_in_the_end(name):
+    known = jnp.arange(16)[:, None] < 5
+    x_0 = 0.5 * jnp.cos(X_T)
+    x = sample(name, constraint=constraints.inpaint(x_0, ~known))
+    np.testing.assert_array_equal(x[:, :5], x_0[:, :5])
+    assert not np.allclose(x[:, 5:], x_0[:, 5:], atol=0.1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_many_steps_sample_the_data(name):
+    """x_0 ~ N(0.4, 0.3^2): the mean and deviation of 3 x 4000 values at 400 steps."""
+
+    def gaussian(x_t, log_snr, to=None):
+        alpha, sigma = process.alpha_sigma(log_snr)
+        residual = (x_t - alpha * 0.4) / (alpha**2 * 0.09 + sigma**2)
+        return Prediction(0.4 + alpha * 0.09 * residual, sigma * residual)
+
+    grid = grids.build("trailing", SCHEDULES["cosine"], 400)
+    x_T = jax.random.normal(jax.random.key(3), (3, 4000))
+    run = jax.jit(lambda: samplers.sample(gaussian, x_T, KEYS, sampler=samplers.build(name), grid=grid))
+    x = run()
+    assert float(x.mean()) == pytest.approx(0.4, abs=0.015)
+    assert float(x.std()) == pytest.approx(0.3, rel=0.04)
