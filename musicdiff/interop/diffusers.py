@@ -1,0 +1,153 @@
+"""Folders of the PyTorch library diffusers, read and written without it: config.json and safetensors of UNet2DModel and AutoencoderKL."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import safetensors
+import safetensors.numpy
+from etils import epath
+
+from musicdiff.errors import DataError, UsageError
+from musicdiff.interop.config import build, config_of, kwargs_of
+from musicdiff.interop.tensors import from_torch, to_torch
+from musicdiff.networks.autoencoder import Autoencoder
+from musicdiff.networks.unet_2d import UNet2D
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": jax.numpy.bfloat16}
+
+
+class Network(NamedTuple):
+    """A network from elsewhere: the file in networks/ that holds its class, the class's arguments, and its parameters."""
+
+    kind: str  # 'unet_2d' or 'autoencoder'
+    kwargs: dict[str, Any]
+    params: dict
+
+
+class Pipeline(NamedTuple):
+    """The parts of an AudioDiffusionPipeline.
+
+    autoencoder: None where the U-Net works on mels
+    latent_scale: the U-Net's latents are this times the autoencoder's; None without one
+    mel: keyword arguments of `audio.mel.MelSpec`; None where the folder names none
+    num_frames: of one clip; None with mel
+    scheduler: scheduler_config.json as it is
+    """
+
+    unet: Network
+    autoencoder: Network | None
+    latent_scale: float | None
+    mel: dict[str, Any] | None
+    num_frames: int | None
+    scheduler: dict[str, Any]
+
+
+def read_network(folder: str) -> Network:
+    """Reads a UNet2DModel's or an AutoencoderKL's folder; float16 and bfloat16 weights become float32.
+
+    Raises:
+        DataError: a file is missing or broken, the network is not one of ours, or its tensors are not its config's
+    """
+    folder = epath.Path(folder)
+    config = read_json(folder / "config.json")
+    kind, kwargs = kwargs_of(config, source=str(folder / "config.json"))
+    module = build(kind, kwargs)
+    params = from_torch(_read_tensors(folder), param_shapes(module), len(module.channels), source=str(folder))
+    return Network(kind, kwargs, params)
+
+
+def write_network(folder: str, module: UNet2D | Autoencoder, params: Mapping, **settings: Any) -> None:
+    """Writes a folder that diffusers' from_pretrained opens.
+
+    Args:
+        settings: further entries of config.json: a U-Net's sample_size=[F, T], which their pipelines ask for, or an autoencoder's
+            scaling_factor
+
+    Raises:
+        UsageError: the network has something that diffusers' class lacks
+    """
+    if module.patch != 1:
+        raise UsageError(
+            f"patch={module.patch}: diffusers knows no space-to-depth; only networks of patch=1 can be written"
+        )
+    if module.padding != "zeros":
+        raise UsageError("padding='circular': diffusers pads with zeros; write the network with padding='zeros'")
+    tensors = to_torch(params, len(module.channels))
+    folder = epath.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / WEIGHTS).write_bytes(safetensors.numpy.save(tensors, metadata={"format": "pt"}))
+    (folder / "config.json").write_text(json.dumps(config_of(module) | settings, indent=2) + "\n")
+
+
+def read_pipeline(folder: str) -> Pipeline:
+    """Reads an AudioDiffusionPipeline's folder: unet/, scheduler/, and where they are vqvae/ (or vae/) and mel/. Raises DataError."""
+    folder = epath.Path(folder)
+    unet = read_network(folder / "unet")
+    if unet.kind != "unet_2d":
+        raise DataError(f"{folder / 'unet'} holds no UNet2DModel")
+    autoencoder = latent_scale = mel = num_frames = None
+    for name in ("vqvae", "vae"):
+        if (folder / name).exists():
+            autoencoder = read_network(folder / name)
+            latent_scale = read_json(folder / name / "config.json").get("scaling_factor", 0.18215)
+    if (folder / "mel").exists():
+        config = read_json(folder / "mel" / "mel_config.json")
+        mel, num_frames = _mel_of(config, source=str(folder / "mel" / "mel_config.json"))
+    scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
+    return Pipeline(unet, autoencoder, latent_scale, mel, num_frames, scheduler)
+
+
+def param_shapes(module: UNet2D | Autoencoder) -> dict:
+    """The parameters of a network as ShapeDtypeStructs; nothing is computed."""
+    x = jax.ShapeDtypeStruct((1, *module.multiple, module.in_channels), np.float32)
+    inputs = (x,) if isinstance(module, Autoencoder) else (x, jax.ShapeDtypeStruct((1,), np.float32))
+    return jax.eval_shape(module.init, jax.random.key(0), *inputs)["params"]
+
+
+def read_json(path: epath.Path) -> dict[str, Any]:
+    """A JSON file. Raises DataError where it is missing or broken."""
+    if not path.exists():
+        raise DataError(f"{path} is missing; a folder that diffusers' save_pretrained wrote has it")
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON: {error}") from None
+
+
+def _read_tensors(folder: epath.Path) -> dict[str, np.ndarray]:
+    index = folder / f"{WEIGHTS}.index.json"
+    files = sorted(set(read_json(index)["weight_map"].values())) if index.exists() else [WEIGHTS]
+    tensors = {}
+    for name in files:
+        path = folder / name
+        if not path.exists():
+            raise DataError(f"{path} is missing; pickled weights (.bin) become it with diffusers' save_pretrained")
+        try:
+            entries = safetensors.deserialize(path.read_bytes())
+        except safetensors.SafetensorError as error:
+            raise DataError(f"{path} is broken: {error}") from None
+        for key, entry in entries:
+            if entry["dtype"] not in DTYPES:
+                raise DataError(f"{path}: {key} is {entry['dtype']}; {', '.join(DTYPES)} can be read")
+            array = np.frombuffer(entry["data"], DTYPES[entry["dtype"]]).reshape(entry["shape"])
+            tensors[key] = array.astype(np.float32)
+    return tensors
+
+
+def _mel_of(config: Mapping[str, Any], source: str) -> tuple[dict[str, Any], int]:
+    try:
+        mel = {
+            "sample_rate": config["sample_rate"],
+            "n_fft": config["n_fft"],
+            "hop": config["hop_length"],
+            "num_mels": config["y_res"],
+            "db_range": float(config["top_db"]),
+            "level": "clip",
+        }
+        return mel, config["x_res"]
+    except KeyError as error:
+        raise DataError(f"{source} has no {error}") from None

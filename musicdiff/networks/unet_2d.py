@@ -1,0 +1,108 @@
+"""The two-dimensional U-Net that predicts noise (or v, or data) from a noised mel or latent."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+from musicdiff.errors import UsageError
+from musicdiff.networks.blocks import DownBlock, MiddleBlock, UpBlock, check_input, check_widths, make_parts
+from musicdiff.networks.layers import NoiseEmbedding, depth_to_space, space_to_depth
+
+
+class UNet2D(nn.Module):
+    """The U-Net of arXiv 2006.11239 in the variant of arXiv 2105.05233's blocks: equal to diffusers' UNet2DModel, weight for weight.
+
+    The defaults have 113,668,609 parameters.
+
+    in_channels, out_channels: of the picture
+    channels: the width of each level; each level after the first halves time and frequency
+    num_res_blocks: a level, one more on the way up
+    attention_levels: the levels (0 = full resolution) with attention after each residual block; the middle always has it
+    head_width: channels of one attention head; None: one head
+    groups: of every GroupNorm
+    patch: side of the squares that become one place before the first level, and again squares after the last
+    zero_init: residual branches and the output start at zero
+    padding: 'zeros', or 'circular': time is a circle, and shifts of x by `multiple` frames shift the result
+    conv_route: 'auto', or 'xla' (networks.convolution)
+    dtype: of the computation; parameters and the result's dtype are not affected
+    remat: keep only the inputs of residual blocks and attention for the backward pass
+    """
+
+    in_channels: int = 1
+    out_channels: int = 1
+    channels: tuple[int, ...] = (128, 128, 256, 256, 512, 512)
+    num_res_blocks: int = 2
+    attention_levels: tuple[int, ...] = (4,)
+    head_width: int | None = 8
+    groups: int = 32
+    patch: int = 1
+    zero_init: bool = False
+    padding: str = "zeros"
+    conv_route: str = "auto"
+    dtype: Any = jnp.float32
+    remat: bool = False
+
+    @property
+    def multiple(self) -> tuple[int, int]:
+        """Frames and mel bins must be multiples of these two."""
+        step = self.patch * 2 ** (len(self.channels) - 1)
+        return step, step
+
+    @nn.compact
+    def __call__(self, x: Array, c_noise: Array, embedding: Array | None = None) -> Array:
+        """x [B, T, F, in_channels], c_noise [B] -> [B, T, F, out_channels].
+
+        embedding: [B, 4 channels[0]], an embedded condition, added to the embedding of c_noise. Raises UsageError where sizes do not fit.
+        """
+        self._check(x)
+        parts = make_parts(
+            groups=self.groups,
+            eps=1e-5,
+            head_width=self.head_width,
+            zero_init=self.zero_init,
+            padding=self.padding,
+            conv_route=self.conv_route,
+            dtype=self.dtype,
+            remat=self.remat,
+        )
+        noise = NoiseEmbedding(self.channels[0], 4 * self.channels[0], self.dtype, name="noise_embedding")(c_noise)
+        embedding = noise if embedding is None else noise + embedding
+        levels = range(len(self.channels))
+
+        h = parts.conv(self.channels[0], name="conv_in")(space_to_depth(x, self.patch))
+        skips = [h]
+        for i in levels:
+            down_pad = (1, 1) if i < levels[-1] else None
+            down = DownBlock(
+                self.channels[i], self.num_res_blocks, parts, i in self.attention_levels, down_pad, name=f"down_{i}"
+            )
+            h, outputs = down(h, embedding)
+            skips += outputs
+        h = MiddleBlock(parts, name="middle")(h, embedding)
+        for i in reversed(levels):
+            num_res_blocks = self.num_res_blocks + 1
+            up = UpBlock(self.channels[i], num_res_blocks, parts, i in self.attention_levels, i > 0, name=f"up_{i}")
+            h = up(h, embedding, skips[-num_res_blocks:])
+            del skips[-num_res_blocks:]
+
+        h = nn.silu(parts.norm(name="norm_out")(h))
+        h = parts.conv(self.out_channels * self.patch**2, zero_init=self.zero_init, name="conv_out")(h)
+        return depth_to_space(h, self.patch).astype(x.dtype)
+
+    def _check(self, x: Array) -> None:
+        check_widths(self.channels, self.groups)
+        check_input(x, self.in_channels, self.multiple)
+        if self.channels[0] % 2:
+            raise UsageError(f"channels={self.channels}: the first width must be even, it is the sinusoids' number")
+        for i in self.attention_levels:
+            if not 0 <= i < len(self.channels):
+                raise UsageError(
+                    f"attention_levels={self.attention_levels}: there are levels 0 to {len(self.channels) - 1}"
+                )
+        for i in {*self.attention_levels, len(self.channels) - 1}:
+            if self.head_width is not None and self.channels[i] % self.head_width:
+                raise UsageError(
+                    f"channels={self.channels}: level {i} is not divisible by head_width={self.head_width}"
+                )

@@ -1,0 +1,89 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from musicdiff.errors import UsageError
+from musicdiff.networks.unet_2d import UNet2D
+
+SMALL = UNet2D(channels=(8, 16), num_res_blocks=1, attention_levels=(1,), groups=4)
+C_NOISE = jnp.array([3.0, -7.5])
+TOLERANCE = 1e-6  # of float64 networks: jax.nn takes the softmax of attention in float32
+
+
+def normal(*shape, seed=0):
+    return jnp.asarray(np.random.default_rng(seed).standard_normal(shape))
+
+
+@pytest.mark.parametrize(("channels", "count"), [(1, 113_668_609), (3, 113_673_219), (4, 113_675_524)])
+def test_full_size_count(channels, count):
+    network = UNet2D(in_channels=channels, out_channels=channels)
+    params = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, 32, 32, channels)), jnp.zeros(1))
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == count
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(params))
+
+
+def test_circular_padding_makes_time_a_circle(x64, randomised):
+    network = SMALL.clone(padding="circular", dtype=jnp.float64, patch=2)
+    assert network.multiple == (4, 4)
+    x = normal(1, 16, 8, 1)
+    params = randomised(network, x, C_NOISE[:1], dtype=jnp.float64)
+    apply = jax.jit(lambda x: network.apply({"params": params}, x, C_NOISE[:1]))
+    y = apply(x)
+    for shift in (4, 12):
+        np.testing.assert_allclose(apply(jnp.roll(x, shift, axis=1)), jnp.roll(y, shift, axis=1), atol=TOLERANCE)
+    in_frequency = apply(jnp.roll(x, 4, axis=2))
+    assert float(jnp.abs(in_frequency - jnp.roll(y, 4, axis=2)).max()) > 1e-3
+
+
+def test_batch_level_and_embedding(x64, randomised):
+    network = SMALL.clone(dtype=jnp.float64)
+    x = normal(2, 4, 4, 1)
+    params = randomised(network, x, C_NOISE, dtype=jnp.float64)
+    apply = jax.jit(lambda x, c_noise, embedding: network.apply({"params": params}, x, c_noise, embedding))
+    y = apply(x, C_NOISE, jnp.zeros((2, 32)))
+    np.testing.assert_allclose(network.apply({"params": params}, x, C_NOISE), y, atol=TOLERANCE)
+    alone = apply(x.at[1].set(5.0), C_NOISE.at[1].set(9.0), jnp.zeros((2, 32)).at[1].set(1.0))
+    np.testing.assert_allclose(alone[0], y[0], atol=TOLERANCE)  # an example does not know its batch
+    assert float(jnp.abs(apply(x, C_NOISE + 0.5, jnp.zeros((2, 32))) - y).max()) > 1e-4
+    assert float(jnp.abs(apply(x, C_NOISE, jnp.ones((2, 32))) - y).max()) > 1e-4
+
+
+def test_bfloat16_is_close_and_returns_the_input_type(randomised):
+    x = normal(2, 8, 8, 1).astype(jnp.float32)
+    params = randomised(SMALL, x, C_NOISE)
+    full, half = (
+        jax.jit(SMALL.clone(dtype=dtype).apply)({"params": params}, x, C_NOISE) for dtype in (jnp.float32, jnp.bfloat16)
+    )
+    assert half.dtype == jnp.float32
+    error = float(jnp.sqrt(jnp.mean((half - full) ** 2) / jnp.mean(full**2)))
+    assert 1e-4 < error < 3e-2  # bfloat16 holds 8 bits
+
+
+def test_zero_init_starts_at_zero_through_patches():
+    network = SMALL.clone(zero_init=True, patch=2, out_channels=3)
+    x = normal(1, 8, 4, 1).astype(jnp.float32)
+    y, variables = jax.jit(network.init_with_output)(jax.random.key(0), x, C_NOISE[:1])
+    assert y.shape == (1, 8, 4, 3)
+    assert not y.any()
+    for block in ("down_0", "middle", "up_1"):
+        assert not variables["params"][block]["res_0"]["conv_1"]["kernel"].any()
+    assert variables["params"]["down_0"]["res_0"]["conv_0"]["kernel"].all()
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "message"),
+    [
+        ({"channels": (8, 18)}, (1, 4, 4, 1), "18 is not divisible by groups=4"),
+        ({}, (1, 513, 4, 1), "513 frames: this network takes multiples of 2, for example 512 or 514"),
+        ({}, (1, 4, 1, 1), "1 mel bins: this network takes multiples of 2, for example 2"),
+        ({}, (1, 4, 4, 3), r"takes \[B, T, F, 1\], got \[1, 4, 4, 3\]"),
+        ({"attention_levels": (2,)}, (1, 4, 4, 1), "there are levels 0 to 1"),
+        ({"head_width": 5}, (1, 4, 4, 1), "level 1 is not divisible by head_width=5"),
+        ({"padding": "reflect"}, (1, 4, 4, 1), "padding='reflect': it is one of zeros, circular"),
+        ({"conv_route": "fast"}, (1, 4, 4, 1), "conv_route='fast': it is one of auto, xla"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_named(options, shape, message):
+    with pytest.raises(UsageError, match=message):
+        jax.eval_shape(SMALL.clone(**options).init, jax.random.key(0), jnp.zeros(shape), jnp.zeros(1))
