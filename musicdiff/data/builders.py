@@ -1,0 +1,210 @@
+"""From a source of audio to a cache of log-mels, or of latents, one whole track a record: built once for each hash of all that shapes it."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
+from itertools import pairwise
+from os import cpu_count
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from musicdiff.audio.mel import MelSpec
+from musicdiff.data import records
+from musicdiff.data.mels import whole_mel
+from musicdiff.data.prefetch import map_ahead
+from musicdiff.data.progress import track_progress
+from musicdiff.data.track import Track, TrackSource
+from musicdiff.data.tracks import Tracks
+from musicdiff.errors import DataError
+
+FORMAT = 1  # raise it whenever the same source would make other records
+TEST_SHARE = 0.08
+SILENT_PEAK = 1e-3  # -60 dB of full scale
+PART = 65536  # frames, 12.7 minutes: a record is read whole for each clip, so a longer track becomes several, all of one split
+SILENT_FRAMES = 512  # of the silence whose latent fills clips longer than their track
+
+
+def build_tracks(
+    source: TrackSource, spec: MelSpec, cache_dir: epath.PathLike, *, strict: bool = False, progress: bool = True
+) -> Tracks:
+    """The log-mels of a source, float16 [T, F, C] in -1..1, built unless they are there.
+
+    Silent and unreadable tracks are left out and listed in report.json. Splits are drawn by a hash of the track's name: about 8 % are 'test',
+    at least one track where there are two, and a track stays where it is when others come or go.
+
+    Args:
+        cache_dir: local or remote; the cache is a directory in it, named by its fingerprint
+        strict: raise at the first track that cannot be used
+        progress: tell stderr how far it is
+
+    Raises:
+        DataError: no track can be used; or one cannot, and `strict`.
+    """
+    fingerprint = _digest(FORMAT, source.fingerprint, asdict(spec))
+    home = epath.Path(cache_dir) / f"tracks-{fingerprint}"
+    if found := records.find(home):
+        tracks = Tracks(*found)
+        if strict and tracks.skipped:
+            raise _unusable(tracks.skipped[0])
+        return tracks
+
+    skipped: list[Mapping[str, str]] = []
+
+    def usable() -> Iterator[dict[str, Any]]:
+        ordered = sorted(source.tracks, key=lambda track: _position(track.name))
+        results = map_ahead(lambda track: _example(track, spec), ordered, min(4, cpu_count() or 1))
+        for result in track_progress(results, len(ordered), f"mels of {source.name}", progress):
+            if "reason" not in result:
+                yield result
+            elif strict:
+                raise _unusable(result)
+            else:
+                skipped.append(result)
+
+    examples = ((split, part) for split, example in _split(usable()) for part in _parts(example, spec))
+    silence = np.full((spec.num_mels, spec.channels), -1.0)
+    header = {"source": source.name, "spec": asdict(spec), "sample_rate": spec.sample_rate}
+    return _store(home, fingerprint, "mel", np.float16, silence, examples, header, skipped)
+
+
+def build_latents(
+    tracks: Tracks,
+    encode: Callable[[np.ndarray], np.ndarray],
+    fingerprint: str,
+    cache_dir: epath.PathLike,
+    *,
+    progress: bool = True,
+) -> Tracks:
+    """The latents of whole tracks, float32 [T', F', Z], in the same splits, built unless they are there.
+
+    A clip longer than its track is filled with the latent of silence: the middle frame of encode(-1).
+
+    Args:
+        tracks: a cache of mels
+        encode: mel float32 [T, F, C] -> latent [T', F', Z]; windows long tracks itself
+        fingerprint: of the encoder: its weights and how it is applied
+    """
+    total = _digest(FORMAT, tracks.fingerprint, fingerprint)
+    home = epath.Path(cache_dir) / f"latents-{total}"
+    if found := records.find(home):
+        return Tracks(*found)
+
+    def encoded() -> Iterator[tuple[str, dict[str, Any]]]:
+        for name in records.SPLITS:
+            split = tracks.split(name)
+            for record in range(len(split)):
+                (example,) = split[[record]]
+                mel = example.pop("mel")
+                yield name, {**example, "latent": np.asarray(encode(mel.astype(np.float32)), np.float32)}
+
+    silent_mel = np.full((SILENT_FRAMES, *np.shape(tracks.index["silence"])), -1, np.float32)
+    silence = np.asarray(encode(silent_mel), np.float32)
+    count = sum(len(tracks.split(name)) for name in records.SPLITS)
+    examples = track_progress(encoded(), count, f"latents of {tracks.index['source']}", progress)
+    header = {key: tracks.index[key] for key in ("source", "spec", "sample_rate")} | {"encoder": fingerprint}
+    return _store(home, total, "latent", np.float32, silence[len(silence) // 2], examples, header, tracks.skipped)
+
+
+def _store(
+    home: epath.Path,
+    fingerprint: str,
+    feature: str,
+    dtype: type,
+    silence: np.ndarray,
+    examples: Iterable[tuple[str, Mapping[str, Any]]],
+    header: Mapping[str, Any],
+    skipped: Iterable[Mapping[str, str]],  # may grow while `examples` are consumed
+) -> Tracks:
+    with records.attempt(home) as path:
+        columns = records.write(path, feature, silence.shape, dtype, examples)
+        index = {**header, "fingerprint": fingerprint, "feature": feature, "silence": silence.tolist()}
+        tracks = Tracks(path, {**index, "skipped": list(skipped), "splits": columns})
+        if not any(len(tracks.split(name)) for name in records.SPLITS):
+            reasons = "; ".join(f"{track['name']}: {track['reason']}" for track in tracks.skipped[:3])
+            raise DataError(f"{header['source']}: none of its {len(tracks.skipped)} tracks can be used: {reasons}")
+        report = {
+            "source": header["source"],
+            "hours": round(tracks.hours, 3),
+            "tracks": {name: len(tracks.split(name)) for name in records.SPLITS},
+            "licences": tracks.licences,
+            "skipped": tracks.skipped,
+        }
+        (path / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+        (path / "index.json").write_text(json.dumps(tracks.index))
+    return tracks
+
+
+def _example(track: Track, spec: MelSpec) -> dict[str, Any]:
+    """The record of a track, or {'name', 'reason'} where it cannot be used."""
+    try:
+        audio, _ = track.read(sample_rate=spec.sample_rate, channels=spec.channels)
+    except DataError as error:
+        return {"name": track.name, "reason": str(error)}
+    peak = float(np.max(np.abs(audio), initial=0.0))
+    if not np.isfinite(peak):
+        return {"name": track.name, "reason": "holds NaN or infinite samples"}
+    if peak < SILENT_PEAK:
+        return {
+            "name": track.name,
+            "reason": f"silent: its peak is below {20 * np.log10(SILENT_PEAK):.0f} dB of full scale",
+        }
+    return {
+        "name": track.name,
+        "caption": track.caption,
+        "style": track.style,
+        "key": track.key,
+        "licence": track.licence,
+        "tempo": track.tempo,
+        "bar_times": np.asarray(track.bar_times, np.float32),
+        "samples": len(audio),
+        "mel": whole_mel(audio, spec).astype(np.float16),
+    }
+
+
+def _split(examples: Iterable[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(split, example) for examples in the order of their positions: 'test' below TEST_SHARE, and the first of all where there are two.
+
+    The last candidate for 'test' is held back until another example follows, so that 'train' is never empty.
+    """
+    held, tested = None, False
+    for example in examples:
+        if held is not None:
+            yield "test", held
+            held, tested = None, True
+        if _position(example["name"]) < TEST_SHARE or not tested:
+            held = example
+        else:
+            yield "train", example
+    if held is not None:
+        yield "train", held
+
+
+def _position(name: str) -> float:
+    """A hash of the name in [0, 1): below TEST_SHARE a track is for testing."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big") / 2**48
+
+
+def _parts(example: dict[str, Any], spec: MelSpec) -> Iterator[dict[str, Any]]:
+    """The example itself, or, where it is longer than PART, equal parts of it named name#1, name#2, ..."""
+    mel, count = example["mel"], -(-len(example["mel"]) // PART)
+    bounds = [len(mel) * i // count for i in range(count + 1)]
+    for number, (low, high) in enumerate(pairwise(bounds), start=1):
+        times = example["bar_times"] - np.float32(spec.seconds(low))
+        yield {
+            **example,
+            "name": example["name"] if count == 1 else f"{example['name']}#{number}",
+            "bar_times": times[(times >= 0) & (times < spec.seconds(high - low))],
+            "samples": min(example["samples"], high * spec.hop) - low * spec.hop,
+            "mel": mel[low:high],
+        }
+
+
+def _unusable(track: Mapping[str, str]) -> DataError:
+    return DataError(f"{track['name']}: {track['reason']}; repair it or leave it out, or build without strict")
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,165 @@
+"""Batches of clips: the global batch of a step is a pure function of (seed, step), so a run resumes at any step without replaying others.
+
+Two loaders with byte-equal batches: 'tf' leaves the work to tf.data's parallel map and prefetch; 'numpy' is its twin in threads, for machines
+without TensorFlow. Records are read when needed: a data set may be far larger than memory.
+"""
+
+import contextlib
+import itertools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+
+import numpy as np
+
+from musicdiff.data.clips import Clips, Examples
+from musicdiff.data.prefetch import map_ahead
+from musicdiff.data.tracks import TrackSplit
+from musicdiff.errors import DataError, UsageError
+
+Batch = dict[str, np.ndarray]
+Plan = Callable[[int], Examples]
+Loaded = Iterator[tuple[Examples, np.ndarray]]
+LOADERS = ("tf", "numpy")
+
+
+def batches(
+    split: TrackSplit,
+    *,
+    feature: str,
+    frames: int,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+    loader: str = "tf",
+    rows: tuple[int, int] | None = None,
+    fields: Sequence[str] = (),
+) -> Iterator[Batch]:
+    """Endless training batches from `start_step` on, which costs the same whatever it is.
+
+    Each epoch covers every example once, in an order and with crops of its own; batches run across the ends of epochs. A clip longer than
+    its track is filled with silence at its end.
+
+    Args:
+        feature: 'mel' or 'latent', as the split holds it
+        frames: T of a clip
+        batch_size: of the global batch
+        rows: (low, high), the rows of the global batch that this process takes; None takes all
+        fields: labels to add: name, caption, style, key, licence (str), tempo (float32, nan where unknown)
+
+    Returns:
+        an iterator of {'x_0': float32 [b, frames, F, C], 'index': int32 [b], the example's id, 'weight': float32 [b] of ones, **fields}
+
+    Raises:
+        UsageError: another feature than the split's, unusable rows, an unknown loader or field, or 'tf' without TensorFlow.
+        DataError: an empty split.
+    """
+    _check(split, feature, fields)
+    low, high = rows or (0, batch_size)
+    if not 0 <= low < high <= batch_size:
+        raise UsageError(f"rows must be within the batch of {batch_size}; got {low} to {high}")
+    if loader not in LOADERS:
+        raise UsageError(f"no loader {loader!r}; there are: {', '.join(LOADERS)}")
+    if not len(split):
+        raise DataError(f"{split.fingerprint}: no tracks to train on")
+    clips = Clips(split.frames, frames)
+
+    def plan(step: int) -> Examples:
+        return Examples(*(column[low:high] for column in clips.batch(seed, step, batch_size)))
+
+    load = _load_tf if loader == "tf" else _load_numpy
+    return (_batch(split, examples, x_0, fields) for examples, x_0 in load(split, plan, start_step, frames, high - low))
+
+
+def held_out(
+    split: TrackSplit,
+    *,
+    feature: str,
+    frames: int,
+    batch_size: int,
+    limit: int | None = None,
+    fields: Sequence[str] = (),
+) -> Iterator[Batch]:
+    """The same clips each time, in batches of one size: the middle of each stratum of each track; rows that fill the last batch have weight 0.
+
+    Args:
+        limit: at most so many clips, spread over all tracks
+        fields: as in `batches`
+    """
+    _check(split, feature, fields)
+    chosen = Clips(split.frames, frames).centred(limit)
+    for first in range(0, len(chosen.index), batch_size):
+        taken = [column[first : first + batch_size] for column in chosen]
+        missing = batch_size - len(taken[0])
+        examples = Examples(*(np.pad(column, (0, missing), mode="edge") for column in taken))
+        batch = _batch(split, examples, _read(split, examples, frames), fields)
+        batch["weight"][batch_size - missing :] = 0
+        yield batch
+
+
+def _check(split: TrackSplit, feature: str, fields: Sequence[str]) -> None:
+    if feature != split.feature:
+        raise UsageError(f"the cache holds {split.feature!r}, not {feature!r}; build the other one first")
+    for field in fields:
+        if field not in split.labels:
+            raise UsageError(f"no field {field!r}; there are: {', '.join(split.labels)}")
+
+
+def _batch(split: TrackSplit, examples: Examples, x_0: np.ndarray, fields: Sequence[str]) -> Batch:
+    labels = {field: split.labels[field][examples.record] for field in fields}
+    weight = np.ones(len(examples.index), np.float32)
+    return {"x_0": x_0, "index": examples.index.astype(np.int32), "weight": weight, **labels}
+
+
+def _load_numpy(split: TrackSplit, plan: Plan, start_step: int, frames: int, size: int) -> Loaded:
+    def load(step: int) -> tuple[Examples, np.ndarray]:
+        examples = plan(step)
+        return examples, _read(split, examples, frames)
+
+    return map_ahead(load, itertools.count(start_step), workers=min(4, os.cpu_count() or 1))
+
+
+def _read(split: TrackSplit, examples: Examples, frames: int) -> np.ndarray:
+    """The clips of the examples, float32 [b, frames, F, C]."""
+    x_0 = np.empty((len(examples.index), frames, *split.silence.shape), np.float32)
+    for row, record, start in zip(x_0, examples.record, examples.start):
+        clip = split.records.array(record)[start : start + frames]
+        row[: len(clip)] = clip
+        row[len(clip) :] = split.silence
+    return x_0
+
+
+def _load_tf(split: TrackSplit, plan: Plan, start_step: int, frames: int, size: int) -> Loaded:
+    tf = _tensorflow()
+    records, silence = split.records, split.silence
+
+    def rows(step):
+        columns = tf.numpy_function(plan, [step], [tf.int64] * 3)
+        return tuple(tf.ensure_shape(column, (size,)) for column in columns)
+
+    def clip(index, record, start):
+        serialized = tf.ensure_shape(tf.numpy_function(records.serialized, [record], tf.string), ())
+        fields = tf.io.parse_single_example(serialized, {split.feature: tf.io.FixedLenFeature((), tf.string)})
+        track = tf.reshape(tf.io.decode_raw(fields[split.feature], records.dtype), (-1, *silence.shape))
+        inside = tf.cast(track[start : start + frames], tf.float32)
+        beyond = tf.broadcast_to(silence, (frames - tf.shape(inside)[0], *silence.shape))
+        return index, record, start, tf.ensure_shape(tf.concat([inside, beyond], 0), (frames, *silence.shape))
+
+    with tf.device("CPU"):
+        steps = tf.data.Dataset.range(start_step, np.iinfo(np.int64).max)
+        clips = steps.map(rows).unbatch().map(clip, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        loaded = clips.batch(size).prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
+    return ((Examples(*columns), x_0) for *columns, x_0 in loaded)
+
+
+def _tensorflow() -> ModuleType:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # it greets every start with several lines
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise UsageError(
+            "loader=tf needs TensorFlow, which is not installed here; set loader=numpy, the batches are the same"
+        ) from error
+    with contextlib.suppress(RuntimeError):  # TensorFlow already runs in this process: its devices stand
+        tf.config.set_visible_devices([], "GPU")
+    return tf

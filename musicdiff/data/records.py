@@ -1,0 +1,147 @@
+"""The cache on disk: a tfds data set of array_record files, one track a record, and an index, written last, that says it is whole.
+
+    <home>/<attempt>/dataset_info.json features.json tracks-{train,test}.array_record-*   the data set; tfds.builder_from_directory reads it
+    <home>/<attempt>/report.json                                                          what was skipped and why, hours, licences
+    <home>/<attempt>/index.json                                                           lengths and labels of every record; the mark of completion
+
+Each builder writes an attempt of its own, so builders that run at once cannot mix their files, and nothing is ever renamed. tfds's streaming
+writer is used, which keeps the order of the records and holds none of them: GeneratorBasedBuilder's own would keep a whole split in memory
+(and needs TensorFlow above 1 GB). Neither writing nor reading imports TensorFlow.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+SPLITS = ("train", "test")
+LABELS = (
+    "name",
+    "caption",
+    "style",
+    "key",
+    "licence",
+    "tempo",
+)  # the columns of the index, with 'frames' and 'samples'
+RECORDS_A_SHARD = 1024
+RECORDS_A_WRITE = 16  # the writer rewrites its metadata at each call: 5 ms
+
+Example = Mapping[str, Any]
+
+
+def find(home: epath.Path) -> tuple[epath.Path, dict[str, Any]] | None:
+    """The directory and the index of a whole data set under `home`; None when there is none."""
+    for path in sorted(home.iterdir()) if home.exists() else ():
+        if index := _index(path):
+            return path, index
+    return None
+
+
+@contextlib.contextmanager
+def attempt(home: epath.Path) -> Iterator[epath.Path]:
+    """A new directory under `home` for one builder, removed when the builder fails; what dead builders of this machine left goes first."""
+    host = socket.gethostname()
+    for path in home.iterdir() if home.exists() else ():
+        owner, pid, _ = path.name.split("~")
+        if owner == host and not _alive(int(pid)) and not _index(path):
+            path.rmtree(missing_ok=True)
+    path = home / f"{host}~{os.getpid()}~{secrets.token_hex(4)}"
+    path.mkdir(parents=True)
+    try:
+        yield path
+    except BaseException:
+        path.rmtree(missing_ok=True)
+        raise
+
+
+def write(
+    path: epath.Path, feature: str, shape: tuple[int, ...], dtype: np.dtype, examples: Iterable[tuple[str, Example]]
+) -> dict[str, dict[str, list]]:
+    """Writes (split, example) pairs as they come.
+
+    Args:
+        path: an empty directory
+        feature: the field that holds the track's array [T, *shape] of `dtype`; the other fields are LABELS, samples and bar_times
+
+    Returns:
+        for each split, the columns of the index: LABELS, frames and samples, one entry a record
+    """
+    import tensorflow_datasets as tfds
+
+    fields = {label: tfds.features.Text() for label in LABELS if label != "tempo"}
+    fields["tempo"] = tfds.features.Scalar(np.float32)
+    fields["samples"] = tfds.features.Scalar(np.int64)
+    fields["bar_times"] = tfds.features.Tensor(shape=(None,), dtype=np.float32)
+    fields[feature] = tfds.features.Tensor(shape=(None, *shape), dtype=dtype, encoding="bytes")
+    identity = tfds.core.dataset_info.DatasetIdentity(
+        name="tracks", version="1.0.0", data_dir=os.fspath(path), module_name=""
+    )
+    info = tfds.core.DatasetInfo(builder=identity, features=tfds.features.FeaturesDict(fields))
+    writer = tfds.core.SequentialWriter(info, RECORDS_A_SHARD, file_format="array_record")
+    writer.initialize_splits(list(SPLITS))
+
+    columns = {split: {column: [] for column in (*LABELS, "frames", "samples")} for split in SPLITS}
+    waiting: dict[str, list[Example]] = {split: [] for split in SPLITS}
+    for split, example in examples:
+        entry = {**example, "frames": len(example[feature])}
+        for column, values in columns[split].items():
+            values.append(None if entry[column] != entry[column] else entry[column])  # JSON has no NaN
+        waiting[split].append(example)
+        if len(waiting[split]) == RECORDS_A_WRITE:
+            writer.add_examples({split: waiting[split]})
+            waiting[split] = []
+    writer.add_examples(waiting)
+    writer.close_all()
+    return columns
+
+
+class Records:
+    """The records of one split, read when asked for, from any number of threads.
+
+    dtype: of the arrays
+    """
+
+    def __init__(self, path: epath.Path, split: str, feature: str):
+        import tensorflow_datasets as tfds
+
+        builder = tfds.builder_from_directory(os.fspath(path))
+        self._feature, self._features = feature, builder.info.features
+        self._array = tfds.features.FeaturesDict({feature: self._features[feature]})
+        self._source = builder.as_data_source(split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES)
+        self.dtype = self._features[feature].np_dtype
+
+    def serialized(self, record: int) -> bytes:
+        """One record as it is stored, a tf.train.Example."""
+        return self._source[int(record)]
+
+    def array(self, record: int) -> np.ndarray:
+        """The array [T, ...] of one record."""
+        return self._array.deserialize_example_np(self.serialized(record))[self._feature]
+
+    def example(self, record: int) -> dict[str, Any]:
+        """All fields of one record, strings as str."""
+        fields = self._features.deserialize_example_np(self.serialized(record))
+        return {name: value.decode() if isinstance(value, bytes) else value for name, value in fields.items()}
+
+
+def _index(path: epath.Path) -> dict[str, Any] | None:
+    # An index that was cut off while being written is no JSON, and so no mark of completion.
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+        return json.loads((path / "index.json").read_text())
+    return None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

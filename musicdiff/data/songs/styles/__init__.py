@@ -1,0 +1,1 @@
+"""The styles of the built-in songs: one file, one `STYLE`."""

@@ -1,0 +1,90 @@
+"""What is in a cache of tracks: two splits of whole tracks, with lengths and labels known before anything is read."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from musicdiff.data import records
+from musicdiff.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """A cache that is whole.
+
+    path: its directory
+    index: what `build_tracks` and `build_latents` noted of it: fingerprint, feature, lengths and labels of each split, skipped tracks
+    """
+
+    path: epath.Path
+    index: Mapping[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the source, the MelSpec (and the encoder), and the version of this code."""
+        return self.index["fingerprint"]
+
+    @property
+    def feature(self) -> str:
+        """'mel' or 'latent'."""
+        return self.index["feature"]
+
+    @property
+    def skipped(self) -> Sequence[Mapping[str, str]]:
+        """Tracks that could not be used: {'name', 'reason'} each."""
+        return self.index["skipped"]
+
+    @property
+    def hours(self) -> float:
+        """Hours of audio in both splits."""
+        return sum(self.split(name).hours for name in records.SPLITS)
+
+    @property
+    def licences(self) -> dict[str, int]:
+        """Number of records under each licence, 'unknown' where the source gives none."""
+        return dict(
+            Counter(licence or "unknown" for split in self.index["splits"].values() for licence in split["licence"])
+        )
+
+    def split(self, name: str) -> "TrackSplit":
+        """'train' or 'test'; 'test' is empty when the source has one usable track."""
+        if name not in records.SPLITS:
+            raise UsageError(f"no split {name!r}; there are: {', '.join(records.SPLITS)}")
+        return TrackSplit(self, name)
+
+
+class TrackSplit:
+    """Whole tracks by number: a typing.Source whose lengths and labels are known without reading a record.
+
+    frames: int64 [n], length of each track's array
+    labels: name, caption, style, key, licence: str [n]; tempo: float32 [n]
+    silence: float32 [F, C], a frame of silence, that clips longer than their track are filled with
+    """
+
+    def __init__(self, tracks: Tracks, name: str):
+        columns = tracks.index["splits"][name]
+        self.fingerprint = f"{tracks.fingerprint}/{name}"
+        self.feature = tracks.feature
+        self.frames = np.asarray(columns["frames"], np.int64)
+        self.labels = {label: np.asarray(columns[label]) for label in records.LABELS if label != "tempo"}
+        self.labels["tempo"] = np.asarray(columns["tempo"], np.float32)
+        self.silence = np.asarray(tracks.index["silence"], np.float32)
+        self.hours = sum(columns["samples"]) / tracks.index["sample_rate"] / 3600
+        self._path, self._name = tracks.path, name
+
+    @cached_property
+    def records(self) -> records.Records:
+        """The stored records, opened at first use."""
+        return records.Records(self._path, self._name, self.feature)
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, ids: Sequence[int]) -> list[dict[str, Any]]:
+        """Whole records: `feature` [T, F, C], labels, bar_times [n] in seconds, samples."""
+        return [self.records.example(i) for i in ids]
