@@ -15,8 +15,12 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--config", help="file:preset, such as configs/latent.py:tiny; may be left out to go on with a workdir")
-    parser.add_argument("--workdir", help="where the run lives, local or gs://; resumed if it is there. Default: runs/<config>-<preset>")
+    parser.add_argument(
+        "--config", help="file:preset, such as configs/latent.py:tiny; may be left out to go on with a workdir"
+    )
+    parser.add_argument(
+        "--workdir", help="where the run lives, local or gs://; resumed if it is there. Default: runs/<config>-<preset>"
+    )
     options, overrides = parser.parse_known_args(argv)
     with exit_codes():
         train(options.config, options.workdir, overrides)

@@ -1,7 +1,8 @@
 """What a run will take, told before anything is compiled: parameters, time, memory, disk; and the micro-batch that fits the memory."""
 
+import functools
+import math
 from collections.abc import Mapping, Sequence
-from math import prod
 from typing import Any
 
 import jax
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 from etils import epath
 
 from musicdiff import parallel
+from musicdiff.audio.mel import MelSpec
 from musicdiff.training import step
 from musicdiff.training.clock import duration
 from musicdiff.training.estimate import Cost, cost, probe_flops_per_second
@@ -27,7 +29,7 @@ def num_parameters(model: Model) -> int:
 
 def count(tree: Any) -> int:
     """Number of elements of a tree of arrays or shapes."""
-    return sum(prod(leaf.shape) for leaf in jax.tree.leaves(tree))
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
 
 
 def parameter_table(model: Model) -> str:
@@ -43,6 +45,7 @@ def parameter_table(model: Model) -> str:
     return "\n".join(["parameters", *lines, f"  {'all':<{width}}  {sum(rows.values()):>13,}"])
 
 
+@functools.lru_cache(maxsize=8)
 def step_cost(model: Model, examples: int) -> Cost:
     """Cost of loss and gradients of so many examples in one piece."""
     params = _params(model)
@@ -66,9 +69,15 @@ def choose_micro_batch(model: Model, config: Mapping[str, Any]) -> int:
     if config["optim"]["micro_batch"]:
         return config["optim"]["micro_batch"]
     share = config["batch_size"] // parallel.device_count()
-    room = MEMORY_SHARE * parallel.device_memory() - state_bytes(model)
+    room = MEMORY_SHARE * (parallel.device_memory() or math.inf) - state_bytes(model)
     each = step_cost(model, 1).peak_bytes - 4.0 * num_parameters(model)
     return max((n for n in range(1, share + 1) if share % n == 0 and n * each <= room), default=1)
+
+
+def announce_data(spec: MelSpec, phases: int) -> None:
+    """Prints what the first phase writes: known for each hour of audio, before the hours are."""
+    per_hour = 3600 * spec.sample_rate / spec.hop * spec.num_mels * spec.channels * 2
+    print(f"phase 1 of {phases}, data: log-mels of {size(per_hour)} for each hour of audio, one track in memory at a time", flush=True)
 
 
 def announce(stages: Sequence[tuple[Model, Mapping[str, Any], epath.Path]], first_phase: int) -> None:
@@ -108,5 +117,6 @@ def size(num_bytes: float) -> str:
     return f"{num_bytes / 1e9:.3g} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:.0f} MB"
 
 
+@functools.lru_cache(maxsize=8)
 def _params(model: Model):
     return jax.eval_shape(model.init, jax.random.key(0))

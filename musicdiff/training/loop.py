@@ -1,6 +1,7 @@
 """The one training loop: steps, and what is due between them."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -77,7 +78,7 @@ def train(run: Run, writer: Writer, checkpoints: Checkpoints) -> TrainState:
             if tested or sampled or due(done, config["log_every"]):
                 values = collect(pending, run)
                 pending.clear()
-                writer.scalars(done, values | {"train/steps_per_second": clock.rate()})
+                writer.scalars(done, values | {"train/steps_per_second": clock.rate(), "train/memory_mb": memory_mb()})
                 writer.progress(done, config["num_steps"], f"loss {values['train/loss']:.4g}")
             if tested:
                 with clock.pause():
@@ -112,6 +113,12 @@ def test(
 def due(done: int, *whens: int | tuple[int, ...]) -> bool:
     """Whether a number of steps is a multiple of one of the intervals, or among one of the tuples."""
     return any(done in when if isinstance(when, tuple) else when > 0 and done % when == 0 for when in whens)
+
+
+def memory_mb() -> float:
+    """Megabytes in use at the worst moment so far, nan where the device does not tell."""
+    peak = parallel.peak_memory()
+    return math.nan if peak is None else peak / 1e6
 
 
 def collect(pending, run: Run) -> dict[str, float]:

@@ -52,7 +52,7 @@ def run(config: Mapping[str, Any], folder: Any) -> epath.Path:
 
     folder = workdir.open_workdir(folder, config)
     print(f"{folder}: {config['model']['name']} model on {parallel.device_description()}", flush=True)
-    print(f"phase 1 of {len(stages) + 1}, data: {source.name}, {len(source.tracks)} tracks", flush=True)
+    forecast.announce_data(MelSpec(**config["mel"]), len(stages) + 1)
     forecast.announce(stages, first_phase=2)
     cached = parallel.main_first(
         lambda: data.build_tracks(
