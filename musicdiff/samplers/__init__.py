@@ -43,17 +43,17 @@ def sample(
 
     def step(state: tuple[Array, Any], levels: tuple[Array, Array, Array]) -> tuple[tuple[Array, Any], None]:
         (x_t, carry), (log_snr_t, log_snr_s, number) = state, levels
-        step_keys, constraint_keys = _keys_at(keys, number)
+        step_keys, constraint_keys = keys_at(keys, number)
         x_s, carry = sampler.step(denoise_fn, x_t, carry, log_snr_t, log_snr_s, step_keys)
         return (constrain(x_s, log_snr_s, constraint_keys), carry), None
 
-    x = constrain(x_T, grid[0], _keys_at(keys, 0)[1])
+    x = constrain(x_T, grid[0], keys_at(keys, 0)[1])
     steps = (grid[:-1], grid[1:], jnp.arange(1, len(grid)))
     (x, _), _ = jax.lax.scan(step, (x, sampler.init(x)), steps)
     return x
 
 
-def _keys_at(keys: Keys, step: Array | int) -> tuple[Keys, Keys]:
+def keys_at(keys: Keys, step: Array | int) -> tuple[Keys, Keys]:
     """The keys [B] of one step: the sampler's, and the constraint's own, so that their noises are independent."""
     both = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, step)))(keys)
     return both[:, 0], both[:, 1]

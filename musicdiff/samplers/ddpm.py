@@ -24,9 +24,8 @@ def build(large: float | Array = 0.0) -> Sampler:
         x_0, _ = denoise_fn(x_t, log_snr_t, to=log_snr_s)
         mean, small = process.posterior(x_0, x_t, log_snr_t, log_snr_s)
         variance = small ** (1.0 - large) * process.variance_between(log_snr_t, log_snr_s) ** large
-        deviation = jnp.sqrt(
-            jnp.where(log_snr_s < jnp.inf, variance, 0.0)
-        )  # data get no noise, under the large variance either
+        # Data get no noise, under the large variance either.
+        deviation = jnp.sqrt(jnp.where(log_snr_s < jnp.inf, variance, 0.0))
         return mean + deviation * process.draw_noise(keys, x_t), carry
 
     return Sampler(lambda x_T: None, step)

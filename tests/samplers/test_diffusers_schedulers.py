@@ -34,7 +34,7 @@ def theirs(scheduler, num_steps, monkeypatch, module, **options):
     scheduler.set_timesteps(num_steps)
     x = torch.from_numpy(np.array(X_T))
     for number, index in enumerate(scheduler.timesteps, start=1):
-        step_keys, _ = samplers._keys_at(KEYS, number)
+        step_keys, _ = samplers.keys_at(KEYS, number)
         noise = torch.from_numpy(np.array(process.draw_noise(step_keys, X_T)))
         monkeypatch.setattr(module, "randn_tensor", lambda *args, noise=noise, **kwargs: noise)
         output = network(jnp.asarray(x.numpy()), jnp.full(2, float(index)))
