@@ -14,6 +14,12 @@ from musicdiff.errors import UsageError
 STYLES = {style.name: style for style in songs.list_styles()}
 PLANS = [songs.plan_song(index) for index in range(4 * len(STYLES))]
 ASKED = ["reggaeton", "r&b", "hip hop", "lo-fi", "house", "drum and bass", "ambient", "waltz", "bossa nova", "rock"]
+LEVELS = {
+    "house": -17.23,
+    "ambient": -28.02,
+    "waltz": -20.36,
+    "rock": -15.95,
+}  # dB of the first song of the style, version 1
 C, D, E, F, G, A, B = 0, 2, 4, 5, 7, 9, 11
 
 
@@ -119,34 +125,37 @@ def strict_lines(plan):
     return [(part, lines.write_line(plan, part, changes, rng), changes) for part, _ in plan.players]
 
 
-def test_what_a_lead_sings_on_a_beat_is_in_the_chord_and_the_rest_in_its_scale():
-    checked = 0
+def chord_at(changes, beat):
+    return [chord for start, chord in changes if start <= beat + 1e-6][-1]
+
+
+def test_leads_stand_on_chord_tones_on_strong_beats_and_keep_to_the_scale():
+    strong = 0
     for plan in PLANS:
         for part, notes, changes in strict_lines(plan):
             for note in notes if part.role == "lead" else ():
-                beat = note.beat if note.beat % 2 == 0 else None
-                if beat is not None:
-                    chord = [chord for start, chord in changes if start <= beat + 1e-6][-1]
-                    assert note.pitch % 12 in chord.tones, (plan.style.name, note)
-                    checked += 1
+                if note.beat % 2 == 0:
+                    assert note.pitch % 12 in chord_at(changes, note.beat).tones, (plan.style.name, note)
+                    strong += 1
                 # An anticipation belongs to the chord that it leads to.
-                near = (
-                    [c for s, c in changes if s <= np.ceil(note.beat) + 1e-6][-1],
-                    [c for s, c in changes if s <= note.beat + 1e-6][-1],
-                )
+                near = chord_at(changes, note.beat), chord_at(changes, np.ceil(note.beat))
                 assert any(note.pitch % 12 in chord.scale for chord in near), (plan.style.name, note)
-    assert checked > 500
+    assert strong > 500
 
 
-def test_bass_stands_on_the_root_at_the_downbeat_and_chords_hold_only_their_tones():
+def test_basses_stand_on_the_root_at_the_downbeat_and_chords_hold_only_their_tones():
+    downbeats = 0
     for plan in PLANS:
         for part, notes, changes in strict_lines(plan):
+            one_bar = all(len(pattern) == 4 * plan.style.meter for pattern in part.patterns)
             for note in notes:
-                chord = [chord for start, chord in changes if start <= note.beat + 1e-6][-1]
-                if part.role == "bass" and note.beat % plan.style.meter == 0 and len(part.patterns[0]) == 16:
-                    assert note.pitch % 12 in (chord.bass, *chord.tones)
+                chord = chord_at(changes, note.beat)
+                if part.role == "bass" and note.beat % plan.style.meter == 0 and one_bar:
+                    assert note.pitch % 12 == chord.bass, (plan.style.name, note)
+                    downbeats += 1
                 if part.role == "comp" and note.beat % 1 == 0:
-                    assert note.pitch % 12 in chord.tones
+                    assert note.pitch % 12 in chord.tones, (plan.style.name, note)
+    assert downbeats > 300
 
 
 def test_melodies_move_mostly_by_small_steps_and_stay_in_a_singer_s_range():
@@ -237,7 +246,7 @@ def test_scores_are_those_of_this_version():
         events = [note for line in song.lines for note in line.notes] + song.hits
         digest.update(songs.describe(song.plan).encode())
         digest.update(" ".join(f"{x:.5f}" if isinstance(x, float) else str(x) for e in events for x in e).encode())
-    assert (composition.VERSION, digest.hexdigest()[:16]) == (1, "PIN")
+    assert (composition.VERSION, digest.hexdigest()[:16]) == (1, "cd63878edc63e5fe")
 
 
 # Sound
@@ -253,8 +262,9 @@ def test_instruments_play_their_pitch_and_nothing_that_folds_back(name, pitch):
     frequency = np.fft.rfftfreq(len(sound), 1 / rate)
     partials = np.array(instrument.ratios) if instrument.ratios else np.arange(1, rate / 2 / f_0 + 1)
     cents = np.abs(1200 * np.log2(np.maximum(frequency[:, None], 1) / (partials * f_0))).min(1)
-    near = (cents < 45) | (np.abs(frequency[:, None] - partials * f_0).min(1) < 8)
-    noise = -22 if instrument.breath[0] or instrument.bend else -35
+    # Vibrato puts sidebands at multiples of 5.4 Hz; breath, hammers and the drop of a sub bass are meant.
+    near = (cents < 45) | (np.abs(frequency[:, None] - partials * f_0).min(1) < 20)
+    noise = -22 if instrument.breath[0] or instrument.bend else -45
     assert decibels(power[~near].sum() / power.sum()) < noise
 
 
@@ -315,6 +325,12 @@ def test_mix_is_clean(rendered):
         music = levels[: int(5 * (seconds - 2.0))]
         silent = "".join("s" if level < -60 else "." for level in music)
         assert "s" * 10 not in silent, name
+
+
+def test_sound_is_that_of_this_version(rendered):
+    """As above: a change that can be heard is a new composition.VERSION, or caches of the old songs would pass for the new."""
+    levels = {name: round(float(decibels(np.square(mono).mean())), 2) for name, (_, mono, _) in rendered.items()}
+    assert levels == pytest.approx(LEVELS, abs=0.02)
 
 
 def test_stereo_is_wide_and_loudness_goes_with_the_style(rendered):
