@@ -25,6 +25,7 @@ setup(
         "orbax-checkpoint>=0.12",
         "tensorflow-datasets>=4.9.9",
         "array_record>=0.7",
+        "importlib_resources>=6",  # tfds prepares its sets with it, and declares it for old Pythons only
         # tfds does not bring TensorFlow, and tf.data needs it; without the wheel (some platforms) the numpy loader serves.
         "tensorflow-cpu>=2.18; platform_machine == 'x86_64' and sys_platform != 'darwin'",
         "tensorflow>=2.18; platform_machine != 'x86_64' or sys_platform == 'darwin'",

@@ -1,10 +1,9 @@
-"""From a source of audio to a cache of log-mels, or of latents, one whole track a record: built once for each hash of all that shapes it."""
+"""From a source of audio to a cache of log-mels, or of latents, whole tracks: built once for each hash of all that shapes it."""
 
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
-from itertools import pairwise
 from os import cpu_count
 from typing import Any
 
@@ -23,8 +22,11 @@ from musicdiff.errors import DataError
 FORMAT = 1  # raise it whenever the same source would make other records
 TEST_SHARE = 0.08
 SILENT_PEAK = 1e-3  # -60 dB of full scale
-PART = 65536  # frames, 12.7 minutes: a record is read whole for each clip, so a longer track becomes several, all of one split
 SILENT_FRAMES = 512  # of the silence whose latent fills clips longer than their track
+DTYPES = {
+    "mel": np.float16,
+    "latent": np.float32,
+}  # half precision resolves 0.02 dB of a mel's 80; a latent's range is not known
 
 
 def build_tracks(
@@ -64,10 +66,15 @@ def build_tracks(
             else:
                 skipped.append(result)
 
-    examples = ((split, part) for split, example in _split(usable()) for part in _parts(example, spec))
-    silence = np.full((spec.num_mels, spec.channels), -1.0)
-    header = {"source": source.name, "spec": asdict(spec), "sample_rate": spec.sample_rate}
-    return _store(home, fingerprint, "mel", np.float16, silence, examples, header, skipped)
+    header = {
+        "fingerprint": fingerprint,
+        "feature": "mel",
+        "silence": np.full((spec.num_mels, spec.channels), -1.0).tolist(),
+        "source": source.name,
+        "sample_rate": spec.sample_rate,
+        "spec": asdict(spec),
+    }
+    return _store(home, header, _split(usable()), skipped)
 
 
 def build_latents(
@@ -98,30 +105,31 @@ def build_latents(
             for record in range(len(split)):
                 (example,) = split[[record]]
                 mel = example.pop("mel")
-                yield name, {**example, "latent": np.asarray(encode(mel.astype(np.float32)), np.float32)}
+                yield name, {**example, "latent": np.asarray(encode(mel.astype(np.float32)), DTYPES["latent"])}
 
-    silent_mel = np.full((SILENT_FRAMES, *np.shape(tracks.index["silence"])), -1, np.float32)
-    silence = np.asarray(encode(silent_mel), np.float32)
+    silent = encode(np.full((SILENT_FRAMES, *np.shape(tracks.index["silence"])), -1, np.float32))
     count = sum(len(tracks.split(name)) for name in records.SPLITS)
     examples = track_progress(encoded(), count, f"latents of {tracks.index['source']}", progress)
-    header = {key: tracks.index[key] for key in ("source", "spec", "sample_rate")} | {"encoder": fingerprint}
-    return _store(home, total, "latent", np.float32, silence[len(silence) // 2], examples, header, tracks.skipped)
+    header = {
+        **{key: tracks.index[key] for key in ("source", "sample_rate", "spec")},
+        "fingerprint": total,
+        "feature": "latent",
+        "silence": np.asarray(silent[len(silent) // 2], np.float32).tolist(),
+        "encoder": fingerprint,
+    }
+    return _store(home, header, examples, tracks.skipped)
 
 
 def _store(
     home: epath.Path,
-    fingerprint: str,
-    feature: str,
-    dtype: type,
-    silence: np.ndarray,
-    examples: Iterable[tuple[str, Mapping[str, Any]]],
     header: Mapping[str, Any],
+    examples: Iterable[tuple[str, Mapping[str, Any]]],
     skipped: Iterable[Mapping[str, str]],  # may grow while `examples` are consumed
 ) -> Tracks:
+    feature = header["feature"]
     with records.attempt(home) as path:
-        columns = records.write(path, feature, silence.shape, dtype, examples)
-        index = {**header, "fingerprint": fingerprint, "feature": feature, "silence": silence.tolist()}
-        tracks = Tracks(path, {**index, "skipped": list(skipped), "splits": columns})
+        columns = records.write(path, feature, np.shape(header["silence"]), DTYPES[feature], examples)
+        tracks = Tracks(path, {**header, "block": records.BLOCK, "skipped": list(skipped), "splits": columns})
         if not any(len(tracks.split(name)) for name in records.SPLITS):
             reasons = "; ".join(f"{track['name']}: {track['reason']}" for track in tracks.skipped[:3])
             raise DataError(f"{header['source']}: none of its {len(tracks.skipped)} tracks can be used: {reasons}")
@@ -160,7 +168,7 @@ def _example(track: Track, spec: MelSpec) -> dict[str, Any]:
         "tempo": track.tempo,
         "bar_times": np.asarray(track.bar_times, np.float32),
         "samples": len(audio),
-        "mel": whole_mel(audio, spec).astype(np.float16),
+        "mel": whole_mel(audio, spec).astype(DTYPES["mel"]),
     }
 
 
@@ -185,21 +193,6 @@ def _split(examples: Iterable[dict[str, Any]]) -> Iterator[tuple[str, dict[str, 
 def _position(name: str) -> float:
     """A hash of the name in [0, 1): below TEST_SHARE a track is for testing."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big") / 2**48
-
-
-def _parts(example: dict[str, Any], spec: MelSpec) -> Iterator[dict[str, Any]]:
-    """The example itself, or, where it is longer than PART, equal parts of it named name#1, name#2, ..."""
-    mel, count = example["mel"], -(-len(example["mel"]) // PART)
-    bounds = [len(mel) * i // count for i in range(count + 1)]
-    for number, (low, high) in enumerate(pairwise(bounds), start=1):
-        times = example["bar_times"] - np.float32(spec.seconds(low))
-        yield {
-            **example,
-            "name": example["name"] if count == 1 else f"{example['name']}#{number}",
-            "bar_times": times[(times >= 0) & (times < spec.seconds(high - low))],
-            "samples": min(example["samples"], high * spec.hop) - low * spec.hop,
-            "mel": mel[low:high],
-        }
 
 
 def _unusable(track: Mapping[str, str]) -> DataError:

@@ -13,12 +13,12 @@ class Examples(NamedTuple):
     """Clips to read: all arrays have the same shape [b].
 
     index: example ids, int64: one for each clip's length of each track, stable from epoch to epoch
-    record: the track's number in its split
+    track: its track's number in its split
     start: the clip's first frame
     """
 
     index: np.ndarray
-    record: np.ndarray
+    track: np.ndarray
     start: np.ndarray
 
 
@@ -51,9 +51,9 @@ class Clips:
         return self._locate(np.arange(count, dtype=np.int64) * len(self) // max(count, 1), 0.5)
 
     def _locate(self, index: np.ndarray, fraction: np.ndarray | float) -> Examples:
-        record = np.searchsorted(self._ends, index, side="right")
-        count = self._counts[record]
-        stratum = index - (self._ends[record] - count)
-        places = np.maximum(1, self._lengths[record] - self._frames + 1)
+        track = np.searchsorted(self._ends, index, side="right")
+        count = self._counts[track]
+        stratum = index - (self._ends[track] - count)
+        places = np.maximum(1, self._lengths[track] - self._frames + 1)
         low, high = stratum * places // count, (stratum + 1) * places // count
-        return Examples(index, record, low + np.floor(fraction * (high - low)).astype(np.int64))
+        return Examples(index, track, low + np.floor(fraction * (high - low)).astype(np.int64))

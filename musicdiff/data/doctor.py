@@ -16,6 +16,7 @@ from musicdiff.data.progress import track_progress
 from musicdiff.data.track import Track, TrackSource
 from musicdiff.errors import DataError
 
+SPEC = MelSpec()  # the front end that clips are counted in
 PRESETS = {"64x64": 64, "256x256": 256, "tiny": 512, "512x128": 512, "1024x128": 1024}  # frames of a clip
 FULL_SIZE = ("1024x128", "512x128", "256x256")  # by preference: the longest clip for which there is enough
 ONE_SHOTS = "64x64"  # where the tracks are shorter than all of those
@@ -64,17 +65,13 @@ class Report:
     labels: dict[str, int]
 
 
-def examine(source: TrackSource, *, spec: MelSpec | None = None, progress: bool = True) -> Report:
+def examine(source: TrackSource, *, progress: bool = True) -> Report:
     """Reads every track once, at its own rate.
 
     The recommended preset is the full-size one with the longest clips of which there are at least ENOUGH_CLIPS, not longer than the median
     track (64x64 where they all are); 'tiny' where there are too few of them, and ENOUGH_FOR_TINY of its own; else none.
-
-    Args:
-        spec: the mel front end that clips are counted in; None is the default one
     """
-    spec = spec or MelSpec()
-    results = map_ahead(lambda track: _measure(track, spec), source.tracks, min(4, cpu_count() or 1))
+    results = map_ahead(_measure, source.tracks, min(4, cpu_count() or 1))
     measured = list(track_progress(results, len(source.tracks), f"examining {source.name}", progress))
     broken = [track for track in measured if "reason" in track]
     usable = [track for track in measured if "reason" not in track]
@@ -85,9 +82,9 @@ def examine(source: TrackSource, *, spec: MelSpec | None = None, progress: bool 
             defects[kind].append(track["name"])
 
     sounding = [track for track in usable if "silent" not in track["defects"]]
-    lengths = np.array([spec.num_frames(round(track["seconds"] * spec.sample_rate)) for track in sounding], np.int64)
+    lengths = np.array([SPEC.num_frames(round(track["seconds"] * SPEC.sample_rate)) for track in sounding], np.int64)
     clips = {preset: int(np.maximum(1, lengths // frames).sum()) for preset, frames in PRESETS.items()}
-    preset, missing = _recommend(lengths, clips, spec)
+    preset, missing = _recommend(lengths, clips)
     return Report(
         source=source.name,
         tracks=len(measured),
@@ -112,7 +109,7 @@ def examine(source: TrackSource, *, spec: MelSpec | None = None, progress: bool 
     )
 
 
-def _measure(track: Track, spec: MelSpec) -> dict[str, Any]:
+def _measure(track: Track) -> dict[str, Any]:
     """One track's numbers, or {'name', 'reason'} where it cannot be read."""
     try:
         audio, rate = track.read()
@@ -132,7 +129,7 @@ def _measure(track: Track, spec: MelSpec) -> dict[str, Any]:
         "level_db": 20 * np.log10(max(rms, 1e-10)),
         "rolloff_hz": float(np.searchsorted(energy, 0.95) * hertz),
         "bandwidth_hz": bandwidth,
-        "narrow": bandwidth < NARROW * min(rate, spec.sample_rate) / 2,
+        "narrow": bandwidth < NARROW * min(rate, SPEC.sample_rate) / 2,
         "defects": [finding.split(":")[0] for finding in quality.examine(audio, rate)],
         # 16 bits of the mean of the channels: the same whatever lossless format holds it
         "content": hashlib.sha256(np.round(mono * 2**15).astype(np.int32).tobytes() + str(rate).encode()).hexdigest(),
@@ -154,9 +151,9 @@ def _spectrum(mono: np.ndarray) -> np.ndarray:
     return np.square(np.abs(np.fft.rfft(frames * np.hanning(SPECTRUM_SIZE)))).mean(axis=0)
 
 
-def _recommend(lengths: np.ndarray, clips: Mapping[str, int], spec: MelSpec) -> tuple[str, float]:
+def _recommend(lengths: np.ndarray, clips: Mapping[str, int]) -> tuple[str, float]:
     """The preset, and the hours missing for the full-size one with the shortest clips that music fits in, 256x256."""
-    missing = max(0, ENOUGH_CLIPS - clips["256x256"]) * spec.seconds(PRESETS["256x256"]) / 3600
+    missing = max(0, ENOUGH_CLIPS - clips["256x256"]) * SPEC.seconds(PRESETS["256x256"]) / 3600
     typical = float(np.median(lengths)) if len(lengths) else 0.0
     fitting = [preset for preset in FULL_SIZE if PRESETS[preset] <= typical] or [ONE_SHOTS]
     for preset in fitting:
@@ -175,7 +172,6 @@ def _percentiles(values: Sequence[float]) -> tuple[float, ...]:
 
 def render(report: Report) -> str:
     """The report as text, a finding a line."""
-    spec = MelSpec()
     lines = [
         f"{report.source}: {report.tracks} tracks, {report.hours:.2f} hours of usable audio",
         f"  rates        {_listed(report.sample_rates, ' Hz')}; channels {_listed(report.channels)}",
@@ -204,7 +200,7 @@ def render(report: Report) -> str:
         )
     lines.append("  clips without overlap:")
     lines += [
-        f"    {preset:9} {count:7}  of {spec.seconds(PRESETS[preset]):.2f} s" for preset, count in report.clips.items()
+        f"    {preset:9} {count:7}  of {SPEC.seconds(PRESETS[preset]):.2f} s" for preset, count in report.clips.items()
     ]
     if report.missing_hours:
         lines.append(

@@ -1,7 +1,7 @@
 """Batches of clips: the global batch of a step is a pure function of (seed, step), so a run resumes at any step without replaying others.
 
 Two loaders with byte-equal batches: 'tf' leaves the work to tf.data's parallel map and prefetch; 'numpy' is its twin in threads, for machines
-without TensorFlow. Records are read when needed: a data set may be far larger than memory.
+without TensorFlow. Clips are read when needed: a data set may be far larger than memory.
 """
 
 import contextlib
@@ -106,7 +106,7 @@ def _check(split: TrackSplit, feature: str, fields: Sequence[str]) -> None:
 
 
 def _batch(split: TrackSplit, examples: Examples, x_0: np.ndarray, fields: Sequence[str]) -> Batch:
-    labels = {field: split.labels[field][examples.record] for field in fields}
+    labels = {field: split.labels[field][examples.track] for field in fields}
     weight = np.ones(len(examples.index), np.float32)
     return {"x_0": x_0, "index": examples.index.astype(np.int32), "weight": weight, **labels}
 
@@ -122,8 +122,8 @@ def _load_numpy(split: TrackSplit, plan: Plan, start_step: int, frames: int, siz
 def _read(split: TrackSplit, examples: Examples, frames: int) -> np.ndarray:
     """The clips of the examples, float32 [b, frames, F, C]."""
     x_0 = np.empty((len(examples.index), frames, *split.silence.shape), np.float32)
-    for row, record, start in zip(x_0, examples.record, examples.start):
-        clip = split.records.array(record)[start : start + frames]
+    for row, track, start in zip(x_0, examples.track, examples.start):
+        clip = split.records.array(track, start, start + frames)
         row[: len(clip)] = clip
         row[len(clip) :] = split.silence
     return x_0
@@ -137,13 +137,17 @@ def _load_tf(split: TrackSplit, plan: Plan, start_step: int, frames: int, size: 
         columns = tf.numpy_function(plan, [step], [tf.int64] * 3)
         return tuple(tf.ensure_shape(column, (size,)) for column in columns)
 
-    def clip(index, record, start):
-        serialized = tf.ensure_shape(tf.numpy_function(records.serialized, [record], tf.string), ())
-        fields = tf.io.parse_single_example(serialized, {split.feature: tf.io.FixedLenFeature((), tf.string)})
-        track = tf.reshape(tf.io.decode_raw(fields[split.feature], records.dtype), (-1, *silence.shape))
-        inside = tf.cast(track[start : start + frames], tf.float32)
+    def read(track, start):
+        return np.array(records.serialized(track, start, start + frames), object)
+
+    def clip(index, track, start):
+        serialized = tf.ensure_shape(tf.numpy_function(read, [track, start], tf.string), (None,))
+        blocks = tf.io.parse_example(serialized, {split.feature: tf.io.FixedLenFeature((), tf.string)})
+        array = tf.io.decode_raw(tf.strings.reduce_join(blocks[split.feature]), records.dtype)
+        array = tf.cast(tf.reshape(array, (-1, *silence.shape)), tf.float32)
+        inside = array[start % records.block :][:frames]
         beyond = tf.broadcast_to(silence, (frames - tf.shape(inside)[0], *silence.shape))
-        return index, record, start, tf.ensure_shape(tf.concat([inside, beyond], 0), (frames, *silence.shape))
+        return index, track, start, tf.ensure_shape(tf.concat([inside, beyond], 0), (frames, *silence.shape))
 
     with tf.device("CPU"):
         steps = tf.data.Dataset.range(start_step, np.iinfo(np.int64).max)

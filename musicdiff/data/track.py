@@ -1,6 +1,6 @@
 """A track: one piece of audio and what is known of it. Every source of data is a sequence of tracks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,5 +34,5 @@ class TrackSource:
     """What a plugin of data/sources builds: `tracks`, and a `fingerprint` that changes when any audio or label of it would."""
 
     name: str
-    tracks: tuple[Track, ...]
+    tracks: Sequence[Track]
     fingerprint: str

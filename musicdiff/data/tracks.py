@@ -46,7 +46,7 @@ class Tracks:
 
     @property
     def licences(self) -> dict[str, int]:
-        """Number of records under each licence, 'unknown' where the source gives none."""
+        """Number of tracks under each licence, 'unknown' where the source gives none."""
         return dict(
             Counter(licence or "unknown" for split in self.index["splits"].values() for licence in split["licence"])
         )
@@ -59,7 +59,7 @@ class Tracks:
 
 
 class TrackSplit:
-    """Whole tracks by number: a typing.Source whose lengths and labels are known without reading a record.
+    """Whole tracks by number: a typing.Source whose lengths and labels are known without reading any.
 
     frames: int64 [n], length of each track's array
     labels: name, caption, style, key, licence: str [n]; tempo: float32 [n]
@@ -75,16 +75,16 @@ class TrackSplit:
         self.labels["tempo"] = np.asarray(columns["tempo"], np.float32)
         self.silence = np.asarray(tracks.index["silence"], np.float32)
         self.hours = sum(columns["samples"]) / tracks.index["sample_rate"] / 3600
-        self._path, self._name = tracks.path, name
+        self._path, self._name, self._block = tracks.path, name, tracks.index["block"]
 
     @cached_property
     def records(self) -> records.Records:
         """The stored records, opened at first use."""
-        return records.Records(self._path, self._name, self.feature)
+        return records.Records(self._path, self._name, self.feature, self._block, self.frames)
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def __getitem__(self, ids: Sequence[int]) -> list[dict[str, Any]]:
-        """Whole records: `feature` [T, F, C], labels, bar_times [n] in seconds, samples."""
+        """Whole tracks: `feature` [T, F, C], labels, bar_times [n] in seconds, samples."""
         return [self.records.example(i) for i in ids]

@@ -126,7 +126,7 @@ def encode_tracks(config: Mapping[str, Any], folder: epath.Path, cached: data.Tr
     path = folder / latent.VAE_FILE
     home = find_autoencoder(config) if config["vae"]["path"] else folder / AUTOENCODER
     params = weights.read_tree(path)[AUTOENCODER] if path.exists() else milestones.read(home, "latest")[1][AUTOENCODER]
-    spec, window = MelSpec(**config["mel"]), config["model"]["frames"]
+    spec, window = MelSpec(**config["mel"]), max(config["model"]["frames"], 4 * MARGIN)  # wider than its margins
     encode = latent.track_encoder(
         config["vae"]["network"], params, channels=spec.channels, window=window, margin=MARGIN
     )

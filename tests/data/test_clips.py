@@ -16,7 +16,7 @@ def test_an_epoch_covers_each_example_once():
     for epoch in range(3):
         drawn = clips.batch(seed=1, step=epoch, batch_size=len(clips))
         assert sorted(drawn.index) == list(range(len(clips)))
-        assert np.bincount(drawn.record).tolist() == [10, 1, 3, 1, 1, 2]
+        assert np.bincount(drawn.track).tolist() == [10, 1, 3, 1, 1, 2]
 
 
 def test_batches_run_across_epochs_and_do_not_depend_on_their_size():
@@ -30,7 +30,7 @@ def test_batches_run_across_epochs_and_do_not_depend_on_their_size():
 def test_clips_lie_within_their_tracks_and_reach_every_place():
     clips = Clips(LENGTHS, FRAMES)
     draws = [clips.batch(seed=0, step=step, batch_size=len(clips)) for step in range(400)]
-    record = np.concatenate([draw.record for draw in draws])
+    record = np.concatenate([draw.track for draw in draws])
     start = np.concatenate([draw.start for draw in draws])
     for track, length in enumerate(LENGTHS):
         assert set(start[record == track]) == set(range(max(1, length - FRAMES + 1)))

@@ -6,7 +6,6 @@ import pytest
 import soundfile
 
 from musicdiff.audio.io import mix
-from musicdiff.audio.mel import MelSpec
 from musicdiff.data import Track, TrackSource, doctor, examine, open_source, render
 
 
@@ -79,10 +78,9 @@ def test_defects():
 
 
 def test_clips_are_counted_as_batches_cut_them():
-    spec = MelSpec()
     report = examined(long=noise(600 * 256 / 22050), short=noise(0.1, 44100))
     assert report.clips == {"64x64": 9 + 1, "256x256": 2 + 1, "tiny": 1 + 1, "512x128": 1 + 1, "1024x128": 1 + 1}
-    assert report.missing_hours == pytest.approx((1000 - 3) * spec.seconds(256) / 3600)
+    assert report.missing_hours == pytest.approx((1000 - 3) * doctor.SPEC.seconds(256) / 3600)
     assert report.preset == ""
     assert f"add {report.missing_hours:.2f} hours" in render(report) and "none: even tiny needs 100 clips" in render(
         report
@@ -106,7 +104,7 @@ def test_the_recommended_preset(monkeypatch, count, frames, preset, too_little):
         "rate": 22050, "channels": 1, "seconds": frames * 256 / 22050, "level_db": -20.0, "rolloff_hz": 4e3,
         "bandwidth_hz": 1e4, "narrow": False, "defects": [], "labels": dict.fromkeys(("caption", "style", "tempo", "key", "licence"), 0),
     }  # fmt: skip
-    monkeypatch.setattr(doctor, "_measure", lambda track, spec: {**one, "name": track.name, "content": track.name})
+    monkeypatch.setattr(doctor, "_measure", lambda track: {**one, "name": track.name, "content": track.name})
     report = examine(TrackSource("x", tuple(Track(str(i), None) for i in range(count)), "x"), progress=False)
     assert report.preset == preset
     assert (report.missing_hours > 0) == too_little

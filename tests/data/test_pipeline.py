@@ -3,7 +3,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from musicdiff.data import batches, build_latents, build_tracks, held_out
+from musicdiff.data import batches, build_latents, build_tracks, held_out, records
 from musicdiff.data.clips import Clips
 from musicdiff.errors import DataError, UsageError
 
@@ -29,6 +29,13 @@ def test_loaders_are_byte_equal(tracks):
     assert_same(numpy_ones, take(12, split, fields=FIELDS, loader="tf"))
     assert_same(numpy_ones[7:], take(5, split, fields=FIELDS, loader="tf", start_step=7))
     assert_same(numpy_ones[7:], take(5, split, fields=FIELDS, start_step=7))
+
+
+@pytest.mark.parametrize("loader", ["numpy", "tf"])
+def test_batches_do_not_depend_on_the_blocks_of_the_files(source, tracks, spec, tmp_path, monkeypatch, loader):
+    monkeypatch.setattr(records, "BLOCK", 50)
+    in_blocks = build_tracks(source, spec, tmp_path, progress=False)
+    assert_same(take(12, in_blocks.split("train"), loader=loader), take(12, tracks.split("train")))
 
 
 def test_loaders_are_byte_equal_on_latents(tracks, tmp_path):
@@ -62,7 +69,7 @@ def test_clips_are_cut_from_their_tracks(tracks):
         plan = clips.batch(3, step, 6)
         assert batch["x_0"].dtype == np.float32 and batch["index"].dtype == np.int32
         np.testing.assert_array_equal(batch["weight"], np.ones(6, np.float32))
-        for i, (record, start) in enumerate(zip(plan.record, plan.start)):
+        for i, (record, start) in enumerate(zip(plan.track, plan.start)):
             clip = whole[record]["mel"][start : start + 64].astype(np.float32)
             np.testing.assert_array_equal(batch["x_0"][i, : len(clip)], clip)
             assert (batch["x_0"][i, len(clip) :] == -1).all()
