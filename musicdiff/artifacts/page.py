@@ -118,8 +118,9 @@ def _group(folder: epath.Path, group: Group, *, opened: bool) -> str:
 def _card(folder: epath.Path, clip: Clip) -> str:
     title, link = html.escape(clip.title), _link(folder, clip.audio)
     lines = [f"<h3>{title}</h3>"]
-    if clip.provenance.get("prompt"):
-        lines.append(f"<p>{_value(clip.provenance['prompt'])}</p>")
+    prompt = clip.provenance.get("prompt")
+    if prompt and prompt != clip.title:
+        lines.append(f"<p>{_value(prompt)}</p>")
     if clip.picture is not None:
         alt = f"Mel spectrogram of {title}: time to the right, pitch upwards"
         lines.append(f'<img src="{_link(folder, clip.picture)}" alt="{alt}" loading="lazy">')

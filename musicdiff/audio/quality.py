@@ -6,16 +6,12 @@ from jax import Array
 
 SILENT_PEAK_DB = -90.0  # below one step of 16 bits (-90.3 dB): such a file plays nothing
 QUIET_RMS_DB = -60.0  # music stands near -30 to -10 dB; 30 dB under its quietest is no longer heard beside it
-FULL_SCALE = (
-    1 - 2**-15
-)  # the largest sample of 16 bits: what a clipped recording reaches, whatever width it was saved in
+FULL_SCALE = 1 - 2**-15  # the largest sample of 16 bits: clipped recordings reach it in any width
 CLIPPED_RUN = 3  # samples in a row of one value: a wave that merely touches full scale bends there
 CLIPPED_SHARE = 1e-4  # two samples a second at 22.05 kHz
 DC_OFFSET = 0.02  # any sound above 20 Hz has a mean under 1 / (20 pi) = 0.016 of its peak over a second
-NOISE_ROUGHNESS = 1.6  # performance.md: 0.91-0.94 of real music when good, 2.7-6.9 for noise; 1.6 is the geometric middle of 0.94 and 2.7
-CLICK_QUANTILE = (
-    0.999  # of curvature: waveform edges and drum strokes take up more than a thousandth of the samples, clicks less
-)
+NOISE_ROUGHNESS = 1.6  # single real clips reach 1.5 times their mean, noise of sigma 0.1 is at 2: docs/artifacts.md
+CLICK_QUANTILE = 0.999  # of curvature: edges of waves and drum strokes fill more than a thousandth of the samples
 CLICK_RATIO = 10.0  # a Gaussian's largest of a million samples is 1.5 times that quantile
 CLICK_JUMP = 0.05  # of full scale: smaller steps are masked by music
 
