@@ -44,10 +44,13 @@ def build(
     domain = Domain(shape, spec.sample_rate, spec.channels, spec.hop * factor, unet.multiple[0], None)
 
     def init(key):
-        return unet.init(key, jnp.zeros((1, *shape)), jnp.zeros((1,)))["params"]
+        return unet.lazy_init(
+            key, jax.ShapeDtypeStruct((1, *shape), jnp.float32), jax.ShapeDtypeStruct((1,), jnp.float32)
+        )["params"]
 
     def init_frozen(key):
-        params = autoencoder.init(key, jnp.zeros((1, frames, spec.num_mels, spec.channels)))["params"]
+        mel = jax.ShapeDtypeStruct((1, frames, spec.num_mels, spec.channels), jnp.float32)
+        params = autoencoder.lazy_init(key, mel)["params"]
         stats = {"latent_mean": jnp.zeros(width), "latent_std": jnp.ones(width)}
         return {"autoencoder": params, **stats, "vocoder": vocoder.load()}
 

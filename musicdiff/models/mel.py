@@ -27,7 +27,9 @@ def build(
     domain = Domain(shape, spec.sample_rate, spec.channels, spec.hop, unet.multiple[0], (-1.0, 1.0))
 
     def init(key):
-        return unet.init(key, jnp.zeros((1, *shape)), jnp.zeros((1,)))["params"]
+        return unet.lazy_init(
+            key, jax.ShapeDtypeStruct((1, *shape), jnp.float32), jax.ShapeDtypeStruct((1,), jnp.float32)
+        )["params"]
 
     def init_frozen(key):
         return {"vocoder": vocoder.load()}

@@ -38,9 +38,10 @@ def build(
 
     def init(key):
         key_autoencoder, key_critic = jax.random.split(key)
-        params = {"autoencoder": autoencoder.init(key_autoencoder, jnp.zeros((1, *shape)))["params"]}
+        mel = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+        params = {"autoencoder": autoencoder.lazy_init(key_autoencoder, mel)["params"]}
         if critic:
-            params["discriminator"] = critic.init(key_critic, jnp.zeros((1, *shape)))["params"]
+            params["discriminator"] = critic.lazy_init(key_critic, mel)["params"]
         return params
 
     def init_frozen(key):
