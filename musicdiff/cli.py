@@ -81,7 +81,7 @@ def sample(
 @click.option("--all", "everything", is_flag=True, help="Every configuration that comes with musicdiff.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def info(text, everything, as_json) -> None:
-    """Parameters, size, seconds a clip, GFLOP an evaluation, memory and time of configurations."""
+    """Parameters, size, seconds a clip, operations and memory of configurations."""
     if bool(text) == everything:
         raise UsageError("name one --config=NAME:PRESET, or --all")
     from musicdiff import config as configuration

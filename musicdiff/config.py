@@ -85,7 +85,7 @@ def call(function: Callable, section: Mapping[str, Any], where: str, **given: An
     for name, parameter in parameters.items():
         if (
             parameter.default is parameter.empty
-            and parameter.kind is parameter.KEYWORD_ONLY
+            and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
             and name not in {**given, **section}
         ):
             raise UsageError(f"config.{where}.{name} is missing")
@@ -147,23 +147,34 @@ def _override(config: Any, overrides: Sequence[str]) -> dict[str, Any]:
     from absl import flags
     from ml_collections import config_flags
 
+    _check_keys(config, overrides)
     values = flags.FlagValues()
     argv = ["musicdiff", *overrides]
     config = ml_collections.ConfigDict(_frozen(config)).lock()
     try:
         config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=argv)
-        rest = values(argv)
-        config = values.config
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
-        reason = (
-            str(error).replace("\\n", " ").replace("\\'", "'").strip("'\"")
-        )  # ml_collections quotes its own messages once or twice
-        raise UsageError(f"unusable override: {' '.join(reason.split())}") from None
-    if rest[1:]:
-        raise UsageError(
-            f"unknown arguments: {' '.join(rest[1:])}; overrides look like --config.optim.learning_rate=1e-4"
-        )
-    return _frozen(config.to_dict())
+        values(argv)
+        return _frozen(values.config.to_dict())
+    except (flags.Error, TypeError, ValueError) as error:
+        raise UsageError(f"unusable override: {' '.join(str(error).split())}") from None
+
+
+def _check_keys(config: Mapping[str, Any], overrides: Sequence[str]) -> None:
+    """Raises UsageError, with what exists, for an argument that is no override or whose key the configuration lacks."""
+    for override in overrides:
+        name, is_override, key = override.partition("=")[0].partition("--config.")
+        if name or not is_override:
+            raise UsageError(f"unknown argument {override!r}; overrides look like --config.optim.learning_rate=1e-4")
+        section, path = config, "config"
+        for part in key.split("."):
+            if not isinstance(section, Mapping) or part not in section:
+                known = list(section) if isinstance(section, Mapping) else []
+                close = difflib.get_close_matches(part, known, n=1)
+                hint = (
+                    f"did you mean {path}.{close[0]}?" if close else f"there are: {', '.join(known) or 'none below it'}"
+                )
+                raise UsageError(f"{path}.{part} does not exist; {hint}")
+            section, path = section[part], f"{path}.{part}"
 
 
 def _frozen(value: Any) -> Any:

@@ -173,7 +173,8 @@ def initialize(coordinator: str | None = None, num_processes: int | None = None,
     elif any(int(os.environ.get(size, 1)) > 1 for size in LAUNCHERS):
         jax.distributed.initialize()
     elif importlib.util.find_spec("libtpu"):
-        with contextlib.suppress(ValueError):  # JAX found no coordinator: this host belongs to no pod
+        # JAX finds no coordinator where this host belongs to no pod, and cannot join one any more in a notebook that has used it already.
+        with contextlib.suppress(ValueError, RuntimeError):
             jax.distributed.initialize()
 
 

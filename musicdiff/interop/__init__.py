@@ -1,1 +1,1 @@
-
+"""Interop: networks of other libraries, read from their folders and written to them, without those libraries."""

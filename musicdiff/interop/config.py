@@ -44,12 +44,10 @@ def kwargs_of(config: Mapping[str, Any], source: str) -> tuple[str, dict[str, An
         kwargs = _unet_kwargs(config) if name == "UNet2DModel" else _autoencoder_kwargs(config)
     except KeyError as error:
         raise DataError(f"{source} has no {error}") from None
-    kind, fixed = ("unet_2d", UNET_FIXED) if name == "UNet2DModel" else ("autoencoder", AUTOENCODER_FIXED)
-    # Block types, and repeated channels, follow from what we kept: written again, they must come out the same.
-    derived = {key: value for key, value in config_of(build(kind, kwargs)).items() if key in config}
-    for key, value in (fixed | derived).items():
-        theirs = config.get(key, value)
-        if (list(theirs) if isinstance(theirs, tuple | list) else theirs) != value:
+    kind = "unet_2d" if name == "UNet2DModel" else "autoencoder"
+    # What we kept, written again, must give the same entries: this catches fixed values, block types and repeated channels alike.
+    for key, value in config_of(build(kind, kwargs)).items():
+        if (theirs := config.get(key, value)) != value:
             raise DataError(f"{source}: {key}={theirs!r} is not supported, only {value!r}")
     return kind, kwargs
 

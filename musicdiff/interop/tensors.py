@@ -38,7 +38,7 @@ NAMES = {
     "scale": "weight",
 }
 LISTS = {"down": "down_blocks", "up": "up_blocks", "res": "resnets", "attention": "attentions"}
-# Attention as checkpoints before diffusers 0.17 named it.
+# Attention as older checkpoints name it.
 OLD_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
@@ -72,13 +72,10 @@ def from_torch(tensors: Mapping[str, np.ndarray], shapes: Mapping, num_levels: i
     """
     tensors = {_current_name(name): value for name, value in tensors.items()}
     wanted = {torch_name(path, num_levels): (path, leaf.shape) for path, leaf in flatten_dict(shapes).items()}
-    for problem, names in (
-        ("lacks", wanted.keys() - tensors.keys()),
-        ("does not know", tensors.keys() - wanted.keys()),
-    ):
+    missing, unknown = wanted.keys() - tensors.keys(), tensors.keys() - wanted.keys()
+    for problem, names in (("lacks", missing), ("has, beyond its config,", unknown)):
         if names:
-            subject = source if problem == "lacks" else f"the network that {source} describes"
-            raise DataError(f"{subject} {problem} {len(names)} tensor(s): {', '.join(sorted(names)[:3])}")
+            raise DataError(f"{source} {problem} {len(names)} tensor(s): {', '.join(sorted(names)[:3])}")
     for name, (_, shape) in wanted.items():
         if tensors[name].shape != shape[::-1]:
             raise DataError(f"{source}: {name} is {list(tensors[name].shape)}, its config makes it {list(shape[::-1])}")

@@ -39,11 +39,11 @@ def convolve(x: Array, kernel: Array, stride: int, pad: tuple[int, int], padding
 
 
 def matmul_is_faster(batch: int, frames: int, bins: int, kernel_shape: tuple[int, ...]) -> bool:
-    """Whether `convolve_by_matmul` beats XLA's convolution, for an output of [batch, frames, bins, O]; docs/networks.md has the measurements.
+    """Whether `convolve_by_matmul` beats XLA's convolution, for an output of [batch, frames, bins, O].
 
-    XLA on CPU reorders the whole kernel in each backward pass, and, where the picture is smaller than the kernel's window, swaps the two and
-    reverses channels one by one (100 times slower). The matrix product pays with a copy of the picture, nine times enlarged: it wins where the
-    picture is small against the kernel. On accelerators XLA's convolution wins always.
+    The matrix product needs a copy of the picture, nine times enlarged, and XLA's convolution on CPU spends its time on the kernel instead:
+    the product wins where the picture is small against the kernel, and by two orders of magnitude where it is smaller than the kernel's
+    window. docs/networks.md has the measurements. On accelerators XLA's convolution stays.
     """
     size, _, _, channels = kernel_shape
     return jax.default_backend() == "cpu" and (batch * frames * bins <= channels or frames * bins < size**2)
@@ -58,7 +58,7 @@ def convolve_by_matmul(x: Array, kernel: Array, stride: int) -> Array:
     frames, bins = ((n - size) // stride + 1 for n in x.shape[1:3])
     patches = jnp.concatenate(
         [
-            x[:, i : i + stride * frames : stride, j : j + stride * bins : stride][:, :frames, :bins]
+            x[:, i : i + stride * frames : stride, j : j + stride * bins : stride]
             for i in range(size)
             for j in range(size)
         ],

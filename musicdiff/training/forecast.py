@@ -77,7 +77,10 @@ def choose_micro_batch(model: Model, config: Mapping[str, Any]) -> int:
 def announce_data(spec: MelSpec, phases: int) -> None:
     """Prints what the first phase writes: known for each hour of audio, before the hours are."""
     per_hour = 3600 * spec.sample_rate / spec.hop * spec.num_mels * spec.channels * 2
-    print(f"phase 1 of {phases}, data: log-mels of {size(per_hour)} for each hour of audio, one track in memory at a time", flush=True)
+    print(
+        f"phase 1 of {phases}, data: log-mels of {size(per_hour)} for each hour of audio, one track in memory at a time",
+        flush=True,
+    )
 
 
 def announce(stages: Sequence[tuple[Model, Mapping[str, Any], epath.Path]], first_phase: int) -> None:

@@ -46,11 +46,13 @@ def run(config: Mapping[str, Any], folder: Any) -> epath.Path:
         inner = autoencoder_config(config)
         stages.insert(0, (models.build(inner), inner, epath.Path(folder) / AUTOENCODER))
         check_settings(inner, parallel.device_count())
-    elif config["model"]["name"] == "latent":
+    elif config["model"]["name"] == "latent" and not (epath.Path(folder) / latent.VAE_FILE).exists():
         find_autoencoder(config)
+    for part, _, _ in stages:
+        forecast.num_parameters(part)  # traces the network: sizes that do not fit are found before anything is written
     source = data.open_source(config["data"]["source"])
 
-    folder = workdir.open_workdir(folder, config)
+    folder = parallel.main_first(lambda: workdir.open_workdir(folder, config), "workdir")
     print(f"{folder}: {config['model']['name']} model on {parallel.device_description()}", flush=True)
     forecast.announce_data(MelSpec(**config["mel"]), len(stages) + 1)
     forecast.announce(stages, first_phase=2)
@@ -66,7 +68,7 @@ def run(config: Mapping[str, Any], folder: Any) -> epath.Path:
         if part.feature == "latent":
             cached = encode_tracks(config, folder, cached)
         if part_folder != folder:
-            workdir.open_workdir(part_folder, part_config)
+            parallel.main_first(lambda: workdir.open_workdir(part_folder, part_config), "part")  # noqa: B023 - called at once
             describe_data(part_folder, cached)
         train(part, part_config, part_folder, cached, f"phase {stage + 2} of {len(stages) + 1}")
     return folder
@@ -124,8 +126,11 @@ def describe_data(folder: epath.Path, cached: data.Tracks) -> None:
 def encode_tracks(config: Mapping[str, Any], folder: epath.Path, cached: data.Tracks) -> data.Tracks:
     """The latents of all tracks; the autoencoder and the latents' mean and deviation go into the workdir, once."""
     path = folder / latent.VAE_FILE
-    home = find_autoencoder(config) if config["vae"]["path"] else folder / AUTOENCODER
-    params = weights.read_tree(path)[AUTOENCODER] if path.exists() else milestones.read(home, "latest")[1][AUTOENCODER]
+    if path.exists():
+        params = weights.read_tree(path)["autoencoder"]
+    else:
+        home = find_autoencoder(config) if config["vae"]["path"] else folder / AUTOENCODER
+        params = milestones.read(home)[1]["autoencoder"]
     spec, window = MelSpec(**config["mel"]), max(config["model"]["frames"], 4 * MARGIN)  # wider than its margins
     encode = latent.track_encoder(
         config["vae"]["network"], params, channels=spec.channels, window=window, margin=MARGIN
@@ -138,7 +143,7 @@ def encode_tracks(config: Mapping[str, Any], folder: epath.Path, cached: data.Tr
     if not path.exists() and parallel.is_main():
         mean, std = latent_statistics(encoded)
         path.parent.mkdir(parents=True, exist_ok=True)
-        weights.write_tree(path, {AUTOENCODER: params, "latent_mean": mean, "latent_std": std})
+        weights.write_tree(path, {"autoencoder": params, "latent_mean": mean, "latent_std": std})
         workdir.add_facts(folder, vae_sha256=weights.sha256(path), latent_mean=mean.tolist(), latent_std=std.tolist())
         print(f"latents have a standard deviation of {', '.join(f'{s:.3g}' for s in std)} by channel", flush=True)
     parallel.barrier("autoencoder")
@@ -160,7 +165,8 @@ def train(model: Model, config: Mapping[str, Any], folder: epath.Path, cached: d
     """Trains one model on its cached tracks, unless it is trained already."""
     checkpoints = Checkpoints(folder / "checkpoints", keep=config["keep_checkpoints"])
     resume_step = checkpoints.latest_valid_step() or 0
-    milestones.drop_after(folder, resume_step)
+    if parallel.is_main():
+        milestones.drop_after(folder, resume_step)
     with Writer(folder, resume_step=resume_step, primary=parallel.is_main()) as writer:
         if resume_step >= config["num_steps"]:
             writer.log(f"{phase}: {folder} is trained already, {resume_step} steps")
@@ -213,7 +219,6 @@ def commands(folder: epath.Path, model: Model) -> dict[str, str]:
     return {
         "generate clips": f"musicdiff sample --workdir {folder} --num 4 --out clips",
         "as long as you like, other steps and seed": f"musicdiff sample --workdir {folder} --seconds 12 --steps 100 --seed 7 --out clips",
-        "go on training": f"musicdiff train --workdir {folder} --config.num_steps=N",
     }
 
 

@@ -62,6 +62,11 @@ def check_settings(config: Mapping[str, Any], devices: int) -> None:
     for key, known in CHOICES.items():
         if _get(config, key) not in known:
             raise UsageError(f"config.{key} must be one of {', '.join(known)}, not {_get(config, key)!r}")
+    if config["num_steps"] > config["optim"]["decay_steps"]:
+        raise UsageError(
+            f"config.num_steps={config['num_steps']} goes beyond config.optim.decay_steps={config['optim']['decay_steps']}, where the "
+            "learning rate ends at 0: set both"
+        )
     per_device, left = divmod(config["batch_size"], devices)
     if left or not per_device:
         raise UsageError(

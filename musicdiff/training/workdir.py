@@ -9,6 +9,7 @@ from typing import Any
 from etils import epath
 
 from musicdiff import config as configuration
+from musicdiff import parallel
 from musicdiff.errors import UsageError
 
 MAY_CHANGE = ("num_steps", "log_every", "sample_every", "checkpoint_every", "sampler.", "data.cache_dir")
@@ -35,6 +36,8 @@ def open_workdir(workdir: Any, config: Mapping[str, Any]) -> epath.Path:
             raise UsageError(
                 f"{workdir} holds a run of another configuration ({listed}); name another --workdir, or change it back"
             )
+    if not parallel.is_main():
+        return workdir
     workdir.mkdir(parents=True, exist_ok=True)
     path.write_text(configuration.to_json(config))
     versions = {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
@@ -49,9 +52,10 @@ def read_facts(workdir: Any) -> dict[str, Any]:
 
 
 def add_facts(workdir: Any, **facts: Any) -> dict[str, Any]:
-    """Adds to the run's facts and returns them all."""
+    """Adds to the run's facts and returns them all; the main process writes them."""
     merged = read_facts(workdir) | facts
-    (epath.Path(workdir) / "facts.json").write_text(json.dumps(merged, indent=2))
+    if parallel.is_main():
+        (epath.Path(workdir) / "facts.json").write_text(json.dumps(merged, indent=2))
     return merged
 
 

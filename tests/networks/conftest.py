@@ -20,7 +20,7 @@ def randomised():
         rng = np.random.default_rng(0)
 
         def draw(leaf):
-            centre, spread = (0.5, 0.3) if leaf.ndim == 1 else (0.0, leaf.size ** -0.5 * leaf.shape[-1] ** 0.5)
+            centre, spread = (0.5, 0.3) if leaf.ndim == 1 else (0.0, leaf.size**-0.5 * leaf.shape[-1] ** 0.5)
             return jnp.asarray(centre + spread * rng.standard_normal(leaf.shape), dtype)
 
         return jax.tree.map(draw, shapes)

@@ -23,20 +23,26 @@ def test_group_norm_holds_against_a_large_mean():
     x = normal(1, 32, 8, 8)
     params = {"scale": jnp.ones(8), "bias": jnp.zeros(8)}
     plain, shifted = (GroupNorm(groups=4).apply({"params": params}, x + shift) for shift in (0.0, 1000.0))
-    np.testing.assert_allclose(shifted, plain, atol=3e-4)  # float32 holds x + 1000 to 3e-5; E[x^2] - E[x]^2 would miss by .1
+    np.testing.assert_allclose(
+        shifted, plain, atol=3e-4
+    )  # float32 holds x + 1000 to 3e-5; E[x^2] - E[x]^2 would miss by .1
 
 
 def test_group_norm_has_float32_statistics_under_bfloat16():
     x = (normal(1, 64, 64, 8) + 1).astype(jnp.bfloat16)
     params = {"scale": jnp.ones(8), "bias": jnp.zeros(8)}
-    half, full = (GroupNorm(groups=2, dtype=dtype).apply({"params": params}, x) for dtype in (jnp.bfloat16, jnp.float32))
+    half, full = (
+        GroupNorm(groups=2, dtype=dtype).apply({"params": params}, x) for dtype in (jnp.bfloat16, jnp.float32)
+    )
     assert half.dtype == jnp.bfloat16
     np.testing.assert_array_equal(half, full.astype(jnp.bfloat16))
 
 
 def test_self_attention_is_the_formula(x64, randomised):
     x = normal(2, 3, 2, 8)
-    layer = SelfAttention(norm=lambda name: GroupNorm(groups=2, dtype=jnp.float64, name=name), head_width=4, dtype=jnp.float64)
+    layer = SelfAttention(
+        norm=lambda name: GroupNorm(groups=2, dtype=jnp.float64, name=name), head_width=4, dtype=jnp.float64
+    )
     params = randomised(layer, x, dtype=jnp.float64)
     h = GroupNorm(groups=2, dtype=jnp.float64).apply({"params": params["norm"]}, x).reshape(2, 6, 8)
     query, key, value = (
@@ -45,7 +51,9 @@ def test_self_attention_is_the_formula(x64, randomised):
     weights = jax.nn.softmax(jnp.einsum("blhw,bmhw->bhlm", query, key) / math.sqrt(4), axis=-1)
     mixed = jnp.einsum("bhlm,bmhw->blhw", weights, value).reshape(2, 6, 8)
     expected = x + (mixed @ params["out"]["kernel"] + params["out"]["bias"]).reshape(x.shape)
-    np.testing.assert_allclose(layer.apply({"params": params}, x), expected, atol=1e-6)  # jax.nn takes the softmax in float32
+    np.testing.assert_allclose(
+        layer.apply({"params": params}, x), expected, atol=1e-6
+    )  # jax.nn takes the softmax in float32
 
 
 def test_sinusoids_are_cosines_then_sines():

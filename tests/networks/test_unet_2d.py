@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,39 +38,40 @@ def test_circular_padding_makes_time_a_circle(x64, randomised):
     assert float(jnp.abs(in_frequency - jnp.roll(y, 4, axis=2)).max()) > 1e-3
 
 
-def test_batch_level_and_embedding(x64, randomised):
-    network = SMALL.clone(dtype=jnp.float64)
-    x = normal(2, 4, 4, 1)
-    params = randomised(network, x, C_NOISE, dtype=jnp.float64)
-    apply = jax.jit(lambda x, c_noise, embedding: network.apply({"params": params}, x, c_noise, embedding))
-    y = apply(x, C_NOISE, jnp.zeros((2, 32)))
-    np.testing.assert_allclose(network.apply({"params": params}, x, C_NOISE), y, atol=TOLERANCE)
-    alone = apply(x.at[1].set(5.0), C_NOISE.at[1].set(9.0), jnp.zeros((2, 32)).at[1].set(1.0))
-    np.testing.assert_allclose(alone[0], y[0], atol=TOLERANCE)  # an example does not know its batch
-    assert float(jnp.abs(apply(x, C_NOISE + 0.5, jnp.zeros((2, 32))) - y).max()) > 1e-4
+def test_batch_level_embedding_and_bfloat16(randomised):
+    x, no_embedding = normal(2, 4, 4, 1).astype(jnp.float32), jnp.zeros((2, 32))
+    params = randomised(SMALL, x, C_NOISE)
+
+    @functools.partial(jax.jit, static_argnums=3)
+    def apply(x, c_noise, embedding, dtype=jnp.float32):
+        return SMALL.clone(dtype=dtype).apply({"params": params}, x, c_noise, embedding)
+
+    y = apply(x, C_NOISE, no_embedding)
+    other = apply(x.at[1].set(5.0), C_NOISE.at[1].set(9.0), no_embedding.at[1].set(1.0))
+    np.testing.assert_allclose(other[0], y[0], atol=1e-6)  # an example does not know its batch
+    assert float(jnp.abs(apply(x, C_NOISE + 0.5, no_embedding) - y).max()) > 1e-4
     assert float(jnp.abs(apply(x, C_NOISE, jnp.ones((2, 32))) - y).max()) > 1e-4
 
-
-def test_bfloat16_is_close_and_returns_the_input_type(randomised):
-    x = normal(2, 8, 8, 1).astype(jnp.float32)
-    params = randomised(SMALL, x, C_NOISE)
-    full, half = (
-        jax.jit(SMALL.clone(dtype=dtype).apply)({"params": params}, x, C_NOISE) for dtype in (jnp.float32, jnp.bfloat16)
-    )
+    half = apply(x, C_NOISE, no_embedding, jnp.bfloat16)
     assert half.dtype == jnp.float32
-    error = float(jnp.sqrt(jnp.mean((half - full) ** 2) / jnp.mean(full**2)))
+    error = float(jnp.sqrt(jnp.mean((half - y) ** 2) / jnp.mean(y**2)))
     assert 1e-4 < error < 3e-2  # bfloat16 holds 8 bits
 
 
-def test_zero_init_starts_at_zero_through_patches():
+def test_zero_init_is_of_the_last_convolutions():
     network = SMALL.clone(zero_init=True, patch=2, out_channels=3)
-    x = normal(1, 8, 4, 1).astype(jnp.float32)
-    y, variables = jax.jit(network.init_with_output)(jax.random.key(0), x, C_NOISE[:1])
-    assert y.shape == (1, 8, 4, 3)
-    assert not y.any()
-    for block in ("down_0", "middle", "up_1"):
-        assert not variables["params"][block]["res_0"]["conv_1"]["kernel"].any()
-    assert variables["params"]["down_0"]["res_0"]["conv_0"]["kernel"].all()
+
+    @jax.jit
+    def kernels(key):
+        params = network.init(key, jnp.zeros((1, 8, 4, 1)), C_NOISE[:1])["params"]
+        middle = params["middle"]
+        zero = params["conv_out"], middle["res_0"]["conv_1"], middle["attention_0"]["out"]
+        return [p["kernel"] for p in zero], middle["res_0"]["conv_0"]["kernel"]
+
+    zero, drawn = kernels(jax.random.key(0))
+    assert zero[0].shape == (3, 3, 8, 12)
+    assert not any(kernel.any() for kernel in zero)
+    assert drawn.any()
 
 
 @pytest.mark.parametrize(
