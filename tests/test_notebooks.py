@@ -1,0 +1,164 @@
+"""The notebook: clean, installable around a JAX that is there, and run to its end by a kernel, also after a kill and under another path."""
+
+import ast
+import importlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from importlib import metadata
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import DeadKernelError
+
+PATH = pathlib.Path(__file__).parent.parent / "notebooks" / "train_your_folder.ipynb"
+TINY = (
+    *("--config.data.loader=numpy", "--config.batch_size=2", "--config.model.frames=64", "--config.network.groups=4"),
+    *("--config.network.channels=(8,)", "--config.network.head_width=8", "--config.network.attention_levels=()"),
+    *("--config.sampler.num_steps=2", "--config.vocoder.num_iterations=2", "--config.checkpoint_every=2"),
+)
+
+
+def read():
+    return nbformat.read(PATH, as_version=4)
+
+
+def code_cells():
+    return [cell for cell in read().cells if cell.cell_type == "code"]
+
+
+def source_of(ident):
+    return next(cell.source for cell in read().cells if cell.id == ident)
+
+
+def test_it_is_clean():
+    notebook = read()
+    nbformat.validate(notebook)
+    assert [cell.id for cell in code_cells()] == [
+        *("parameters", "install", "drive", "doctor", "memory", "train", "listen", "sample")
+    ]
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    for cell in code_cells():
+        assert not cell.outputs and cell.execution_count is None, cell.id
+    # Nothing of the editor that saved it last, and diffs that can be read.
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert json.dumps(json.loads(PATH.read_text()), indent=1, ensure_ascii=False) + "\n" == PATH.read_text()
+
+
+@pytest.mark.parametrize("ident", [cell.id for cell in code_cells()])
+def test_every_cell_compiles_and_its_imports_resolve(ident):
+    for node in ast.walk(ast.parse(source_of(ident))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                importlib.import_module(alias.name)
+        elif isinstance(node, ast.ImportFrom) and node.module != "google.colab":
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                assert hasattr(module, alias.name) or importlib.import_module(f"{node.module}.{alias.name}")
+
+
+def install_into(there, monkeypatch, tmp_path):
+    """Runs the cell `install` as where musicdiff is not installed and the packages `there` {name: version} are; returns the pip commands."""
+    commands = []
+    find_spec = importlib.util.find_spec
+
+    class Found:
+        def __init__(self, name):
+            self.name, self.version = name, there[name]
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "musicdiff" else find_spec(name))
+    monkeypatch.setattr(metadata, "distributions", lambda: [Found(name) for name in there])
+    monkeypatch.setattr(subprocess, "run", lambda command, check: commands.append(command[6:]))
+    names = {}
+    exec(source_of("parameters"), names)
+    exec(source_of("install"), names)
+    return commands
+
+
+def test_an_installed_jax_stays_as_it_is(monkeypatch, tmp_path, capsys):
+    jax = {"jax": "0.7.2", "jaxlib": "0.7.2", "jax-cuda12-plugin": "0.7.2", "flax": "0.11.2"}
+    package, missing = install_into({**jax, "tensorflow": "2.20.0", "Click": "8.4.1"}, monkeypatch, tmp_path)
+    assert package == ["--no-deps", ".."]
+    assert missing[:2] == ["--constraint", "kept.txt"]
+    assert set((tmp_path / "kept.txt").read_text().split()) == {
+        *("jax==0.7.2", "jaxlib==0.7.2", "jax-cuda12-plugin==0.7.2")
+    }
+    added = {line.split(">")[0] for line in missing[2:]}
+    assert {"librosa", "ml-collections", "tensorflow-datasets"} <= added
+    assert not added & {"jax", "jaxlib", "flax", "tensorflow", "tensorflow-cpu", "click", "pytest", "torch"}
+    assert "jax 0.7.2 stays; musicdiff asks for" in capsys.readouterr().out
+
+
+def test_a_bare_machine_gets_everything(monkeypatch, tmp_path, capsys):
+    _, missing = install_into({"pip": "25"}, monkeypatch, tmp_path)
+    assert {"jax", "flax", "librosa"} <= {line.split(">")[0] for line in missing[2:]}
+    assert (tmp_path / "kept.txt").read_text() == "" and capsys.readouterr().out == ""
+
+
+def test_a_full_size_preset_fits_15_gb_in_float32(capsys):
+    names = {"compared": ["mel:256x256"]}
+    exec(source_of("memory"), names)
+    shown = capsys.readouterr().out
+    assert "113,668,609" in shown
+    assert int(shown.rpartition("mel:256x256")[2].split()[0]) >= 1
+    # The rule by hand: 0.8 of the 11.25 GB, less five copies of 113.7M float32, by the activations of a clip.
+    row = names["rows"][0]
+    room = 0.8 * 0.75 * 15e9 - 5 * 4 * 113_668_609
+    each = row["train_memory_mb_per_clip"] * 1e6 - 4 * 113_668_609
+    assert names["clips_at_once"](row, 0.75 * 15e9) == int(room / each)
+
+
+def client(tmp_path, **parameters):
+    """The notebook with its parameters replaced, as papermill does it: by a cell after them."""
+    notebook = read()
+    place = next(i for i, cell in enumerate(notebook.cells) if cell.id == "parameters") + 1
+    lines = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
+    notebook.cells.insert(place, nbformat.v4.new_code_cell(lines))
+    return NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}})
+
+
+def kill_after(path, running):
+    """SIGKILL to the kernel, without any farewell, as soon as `path` is there."""
+    while not path.exists():
+        time.sleep(0.05)
+    os.kill(running.km.provisioner.pid, signal.SIGKILL)
+
+
+@pytest.mark.slow  # a minute of compute: two kernels, each of which compiles training and sampling
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:jupyter_client.*")
+def test_a_killed_kernel_goes_on_under_another_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "compilations"))
+    first, second = tmp_path / "first", tmp_path / "mounted" / "elsewhere"
+    shared = {"source": "builtin:6", "preset": "mel:tiny", "compared": ["mel:tiny"]}
+
+    killed = client(tmp_path, **shared, workdir=str(first), overrides=[*TINY, "--config.num_steps=100000"])
+    saved = first / "checkpoints" / "4" / "manifest.json"
+    threading.Thread(target=kill_after, args=(saved, killed), daemon=True).start()
+    with pytest.raises(DeadKernelError):
+        killed.execute()
+
+    second.parent.mkdir()
+    shutil.move(first, second)
+    shutil.rmtree(tmp_path / "data_cache")  # on the session's own disk, gone with it
+    reached = max(int(path.parent.name) for path in (second / "checkpoints").glob("*/manifest.json"))
+    resumed = client(
+        tmp_path, **shared, workdir=str(second), overrides=[*TINY, f"--config.num_steps={reached + 3}"]
+    ).execute()
+
+    assert reached >= 4 and not first.exists()
+    assert json.loads((second / "facts.json").read_text())["resumed_at"] == reached
+    assert f"resumed at step {reached}" in (second / "log.txt").read_text()
+    assert (second / "samples" / f"step_{reached + 3:06d}" / "grid.png").exists()
+    played = [
+        set(output.get("data", {})) for cell in resumed.cells if cell.cell_type == "code" for output in cell.outputs
+    ]
+    assert sum("text/html" in kinds for kinds in played) == 4 + 4 + 2  # generated, real, more
+    assert sum("image/png" in kinds for kinds in played) == 3  # two grids and the curves
+    assert len(list((second / "clips").glob("*.wav"))) == 2
