@@ -157,9 +157,9 @@ def _load_tf(split: TrackSplit, plan: Plan, start_step: int, frames: int, size: 
 
 
 def _tensorflow() -> ModuleType:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # it greets every start with several lines
     try:
-        import tensorflow as tf
+        with _stderr_closed():  # it greets every start with several lines, which no setting of its own stops
+            import tensorflow as tf
     except ImportError as error:
         raise UsageError(
             "loader=tf needs TensorFlow, which is not installed here; set loader=numpy, the batches are the same"
@@ -167,3 +167,16 @@ def _tensorflow() -> ModuleType:
     with contextlib.suppress(RuntimeError):  # TensorFlow already runs in this process: its devices stand
         tf.config.set_visible_devices([], "GPU")
     return tf
+
+
+@contextlib.contextmanager
+def _stderr_closed() -> Iterator[None]:
+    """What C++ writes to the process's stderr meanwhile is lost; Python's exceptions are not."""
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)

@@ -31,7 +31,9 @@ def build(
     adversarial_weight: of the generator's hinge loss from step adversarial_start on; 0 leaves the discriminator out
     """
     autoencoder = call(Autoencoder, network, "network", in_channels=spec.channels, dtype=jnp.dtype(dtype))
-    critic = call(PatchDiscriminator, discriminator or {}, "model.discriminator") if adversarial_weight else None
+    critic = None
+    if adversarial_weight:
+        critic = call(PatchDiscriminator, discriminator or {}, "model.discriminator", in_channels=spec.channels)
     shape = (frames, spec.num_mels, spec.channels)
     check_shape(shape, autoencoder, "model.frames")
     domain = Domain(shape, spec.sample_rate, spec.channels, spec.hop, autoencoder.multiple[0], (-1.0, 1.0))

@@ -62,14 +62,14 @@ def run(config: Mapping[str, Any], folder: Any) -> epath.Path:
         ),
         "tracks",
     )
-    describe_data(folder, cached)
+    print(describe_data(cached), flush=True)
 
     for stage, (part, part_config, part_folder) in enumerate(stages):
         if part.feature == "latent":
             cached = encode_tracks(config, folder, cached)
         if part_folder != folder:
             parallel.main_first(lambda: workdir.open_workdir(part_folder, part_config), "part")  # noqa: B023 - called at once
-            describe_data(part_folder, cached)
+        record_data(part_folder, cached)
         train(part, part_config, part_folder, cached, f"phase {stage + 2} of {len(stages) + 1}")
     return folder
 
@@ -104,23 +104,22 @@ def find_autoencoder(config: Mapping[str, Any]) -> epath.Path:
     return path
 
 
-def describe_data(folder: epath.Path, cached: data.Tracks) -> None:
-    """Records what is known of the data; warns of what was left out."""
-    train_split = cached.split("train")
-    facts = {
-        "hours": round(cached.hours, 4),
-        "tracks": sum(len(cached.split(s)) for s in ("train", "test")),
-        "licences": list(cached.licences),
-    }
+def record_data(folder: epath.Path, cached: data.Tracks) -> None:
+    """Puts what is known of the data among the run's facts."""
+    count = sum(len(cached.split(name)) for name in ("train", "test"))
+    facts = {"hours": round(cached.hours, 4), "tracks": count, "licences": list(cached.licences)}
     workdir.add_facts(folder, **facts, fingerprint=cached.fingerprint)
-    print(f"{facts['tracks']} tracks, {cached.hours:.2f} hours, {len(train_split)} of them to train on", flush=True)
+
+
+def describe_data(cached: data.Tracks) -> str:
+    """What there is to train on, and what was left out."""
+    usable = {name: len(cached.split(name)) for name in ("train", "test")}
+    lines = [f"{cached.hours:.2f} hours: {usable['train']} tracks to train on, {usable['test']} held out"]
     if cached.skipped:
         first = cached.skipped[0]
-        print(
-            f"{len(cached.skipped)} tracks were left out, the first: {first['name']} ({first['reason']}); "
-            f"all are listed in {cached.path / 'report.json'}",
-            flush=True,
-        )
+        listed = cached.path / "report.json"
+        lines.append(f"{len(cached.skipped)} tracks left out, the first {first['name']}, {first['reason']}; all are listed in {listed}")
+    return "\n".join(lines)
 
 
 def encode_tracks(config: Mapping[str, Any], folder: epath.Path, cached: data.Tracks) -> data.Tracks:
