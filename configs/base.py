@@ -23,6 +23,7 @@ def get_config() -> ConfigDict:
 
     config.data = ConfigDict({"source": "builtin", "cache_dir": "data_cache", "loader": "tf", "strict": False})
     config.mel = ConfigDict({"sample_rate": 22_050, "n_fft": 1_024, "hop": 256, "num_mels": 128, "channels": 1})
+    config.mel.update({"f_min": 0.0, "db_top": 32.0, "db_range": 80.0, "level": "absolute"})
     config.model = ConfigDict({"name": ""})
     config.network = ConfigDict()
 

@@ -39,6 +39,9 @@ def full(config):
     config.network.attention_levels = (4,)
     config.network.head_width = 8
     config.network.groups = 32
+    config.network.patch = 1
+    config.network.zero_init = False
+    config.network.remat = False
 
 
 def tiny(config):
@@ -50,7 +53,9 @@ def tiny(config):
     config.network.attention_levels = (2,)
     config.network.head_width = 16
     config.network.groups = 8
+    config.network.patch = 1
     config.network.zero_init = True
+    config.network.remat = False
     config.process = ConfigDict({"schedule": "cosine", "prediction": "v", "weight": "simple", "told": "log_snr"})
     config.sampler = ConfigDict({"name": "ddim", "num_steps": 20, "grid": "trailing"})
     config.update({"num_steps": 800, "batch_size": 8, "log_every": 25, "sample_every": 200, "checkpoint_every": 200})

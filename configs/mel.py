@@ -23,7 +23,7 @@ def resolution(frames: int, num_mels: int):
 def stereo(config):
     """44.1 kHz stereo, held as mid and side: 512 frames of 512 samples are 5.94 s."""
     config.model.frames = 512
-    config.mel = ConfigDict({"sample_rate": 44_100, "n_fft": 2_048, "hop": 512, "num_mels": 128, "channels": 2})
+    config.mel.update({"sample_rate": 44_100, "n_fft": 2_048, "hop": 512, "num_mels": 128, "channels": 2})
 
 
 def tiny(config):
@@ -38,6 +38,7 @@ def tiny(config):
     config.network.head_width = 16
     config.network.groups = 8
     config.network.zero_init = True
+    config.network.remat = False
     config.process = ConfigDict({"schedule": "cosine", "prediction": "v", "weight": "simple", "told": "log_snr"})
     config.sampler = ConfigDict({"name": "ddim", "num_steps": 30, "grid": "trailing"})
     config.update({"num_steps": 2_000, "batch_size": 8, "log_every": 25, "sample_every": 250, "checkpoint_every": 250})
@@ -69,5 +70,8 @@ def get_config(preset: str = "256x256") -> ConfigDict:
     config.network.attention_levels = (4,)
     config.network.head_width = 8
     config.network.groups = 32
+    config.network.patch = 1
+    config.network.zero_init = False
+    config.network.remat = False
     PRESETS[preset](config)
     return config

@@ -19,6 +19,8 @@ def full(config):
     config.network.num_res_blocks = 2
     config.network.groups = 32
     config.network.attention = True
+    config.network.patch = 1
+    config.network.remat = False
     config.num_steps = 20_000
     config.optim.decay_steps = 20_000
 
@@ -33,6 +35,7 @@ def tiny(config):
     config.network.num_res_blocks = 1
     config.network.groups = 8
     config.network.attention = False
+    config.network.remat = False
     config.update({"num_steps": 700, "batch_size": 16, "log_every": 25, "sample_every": 350, "checkpoint_every": 350})
     config.optim.update(
         {"learning_rate": 2e-3, "warmup_steps": 50, "decay_steps": 700, "b1": 0.9, "b2": 0.99, "ema_max": 0.99}

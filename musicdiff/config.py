@@ -150,13 +150,18 @@ def _override(config: Any, overrides: Sequence[str]) -> dict[str, Any]:
     _check_keys(config, overrides)
     values = flags.FlagValues()
     argv = ["musicdiff", *overrides]
-    config = ml_collections.ConfigDict(_frozen(config)).lock()
+    before, config = config, ml_collections.ConfigDict(_frozen(config)).lock()
     try:
         config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=argv)
         values(argv)
-        return _frozen(values.config.to_dict())
     except (flags.Error, TypeError, ValueError) as error:
         raise UsageError(f"unusable override: {' '.join(str(error).split())}") from None
+    changed = _frozen(values.config.to_dict())
+    for key, (old, new) in differences(_frozen(before), changed).items():
+        # The flag's parser takes a tuple's items as they come.
+        if isinstance(old, tuple) and old and not all(isinstance(item, type(old[0])) for item in new):
+            raise UsageError(f"config.{key} takes items of type {type(old[0]).__name__}, as in {old}, not {new!r}")
+    return changed
 
 
 def _check_keys(config: Mapping[str, Any], overrides: Sequence[str]) -> None:

@@ -102,7 +102,7 @@ def generate(
         raise UsageError("seeds are whole numbers from 0 to 4294967295, one for each clip")
     settings = merged_sampler(generator.config["sampler"], sampler or {})
     samples, frames = _length(domain, seconds)
-    grid, options = _grid_and_options(generator.config["process"], settings)
+    grid, options = grid_and_options(generator.config["process"], settings)
     batch_size = min(batch_size or len(seeds), len(seeds))
     program = _program(generator.model, settings["name"], frames, padding)
     audio, log_mels, compile_seconds, compute_seconds = [], [], 0.0, 0.0
@@ -155,7 +155,7 @@ def _length(domain, seconds):
     return samples, -(-samples // unit) * domain.multiple
 
 
-def _grid_and_options(process, settings):
+def grid_and_options(process, settings):
     """The levels [N + 1] and the sampler's numeric options, checked before anything is compiled."""
     options = {key: value for key, value in settings.items() if key not in ("name", "num_steps", "grid")}
     samplers.build(settings["name"], **options)

@@ -9,7 +9,7 @@ import numpy as np
 from etils import epath
 
 from musicdiff import config as configuration
-from musicdiff import data, milestones, models, parallel, weights
+from musicdiff import data, generation, milestones, models, parallel, weights
 from musicdiff.audio.mel import MelSpec
 from musicdiff.checkpoints import Checkpoints
 from musicdiff.errors import DataError, UsageError
@@ -48,8 +48,10 @@ def run(config: Mapping[str, Any], folder: Any) -> epath.Path:
         check_settings(inner, parallel.device_count())
     elif config["model"]["name"] == "latent" and not (epath.Path(folder) / latent.VAE_FILE).exists():
         find_autoencoder(config)
-    for part, _, _ in stages:
+    for part, part_config, _ in stages:
         forecast.num_parameters(part)  # traces the network: sizes that do not fit are found before anything is written
+        if part.denoise_fn is not None:
+            generation.grid_and_options(part_config["process"], part_config["sampler"])
     source = data.open_source(config["data"]["source"])
 
     folder = parallel.main_first(lambda: workdir.open_workdir(folder, config), "workdir")
