@@ -1,0 +1,40 @@
+"""One cache of compiled programs for the whole session, and one small trained run that the tests from audio to audio share."""
+
+import os
+import shutil
+import tempfile
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Also for the processes that tests start. Given from outside, it outlives the session, and most of the suite's time is saved.
+COMPILATIONS = tempfile.mkdtemp(prefix="musicdiff-compilations-")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", COMPILATIONS)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+
+import micro  # noqa: E402
+import pytest  # noqa: E402
+
+
+def pytest_unconfigure():
+    shutil.rmtree(COMPILATIONS, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory):
+    """The cache of tracks that all micro runs share."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, cache_dir):
+    """The workdir of a trained micro latent run, its autoencoder's within. Tests must leave it as it is, or take a copy."""
+    from musicdiff.training import phases
+
+    folder = tmp_path_factory.mktemp("runs") / "latent"
+    phases.run(micro.make_config("latent", f"data.cache_dir={cache_dir}"), folder)
+    return folder
+
+
+@pytest.fixture
+def trained_copy(trained, tmp_path):
+    """A copy of the trained workdir, elsewhere, to be damaged."""
+    return shutil.copytree(trained, tmp_path / "copy")

@@ -1,0 +1,72 @@
+"""Configurations of a few thousand parameters: what `latent:tiny` and its like are, small enough to compile in seconds."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from musicdiff import config as configuration
+
+# As on a command line, so that tests in this process and in others train the same.
+_SHARED = (
+    "data.source=builtin:3",
+    "data.loader=numpy",
+    "mel.sample_rate=8000",
+    "mel.n_fft=256",
+    "mel.hop=64",
+    "mel.num_mels=16",
+    "vocoder.num_iterations=2",
+)
+_UNET = (
+    "model.frames=64",  # 0.512 s
+    "network.channels=(8, 16)",
+    "network.attention_levels=(1,)",
+    "network.head_width=8",
+    "network.groups=4",
+    "network.zero_init=False",  # or no gradient would get past the last layer
+    "optim.warmup_steps=2",
+    "optim.decay_steps=20",
+    "sampler.num_steps=3",
+)
+_AUTOENCODER = (
+    "model.frames=32",
+    "network.latent_channels=2",
+    "network.channels=(8,)",
+    "network.groups=4",
+    "optim.warmup_steps=2",
+    "optim.decay_steps=20",
+)
+_CLOCK = ("num_steps=6", "batch_size=4", "log_every=2", "sample_every=6", "checkpoint_every=3", "milestones=(3,)")
+_SETTINGS = {
+    "mel": (*_SHARED, *_UNET, "network.patch=1", *_CLOCK),
+    "latent": (*_SHARED, *_UNET, *_CLOCK, *(f"vae.{text}" for text in (*_AUTOENCODER, *_CLOCK))),
+    "vae": (*_SHARED, *_AUTOENCODER, *_CLOCK),
+}
+
+
+def overrides(name: str, *changes: str) -> list[str]:
+    """The arguments that make configs/<name>.py:tiny micro, with these changes: 'optim.learning_rate=1'."""
+    settings = {text.partition("=")[0]: text for text in (*_SETTINGS[name], *changes)}
+    return [f"--config.{text}" for text in settings.values()]
+
+
+def make_config(name: str, *changes: str) -> dict[str, Any]:
+    """The micro configuration of a model: domain 64 frames of 64 samples at 8 kHz, 16 mel bins."""
+    return configuration.load(f"{name}:tiny", overrides(name, *changes)).config
+
+
+def randomise(init: Callable, seed: int = 0) -> Any:
+    """Parameters of the structure of init(key), every one random, drawn without compiling: zeros and ones would hide a mistake."""
+    rng = np.random.default_rng(seed)
+
+    def draw(leaf):
+        centre, spread = (0.5, 0.3) if leaf.ndim < 2 else (0.0, (leaf.shape[-1] / leaf.size) ** 0.5)
+        return np.float32(centre + spread * rng.standard_normal(leaf.shape))
+
+    return jax.tree.map(draw, jax.eval_shape(init, jax.random.key(0)))
+
+
+# The same results from code that is optimised less: most of a test's time is the compiler's.
+jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})

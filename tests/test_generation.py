@@ -1,0 +1,208 @@
+"""From a workdir to audio: a clip depends on its seed alone, lasts as long as asked, and nothing damaged is sampled from."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from musicdiff import generation, milestones, plugins
+from musicdiff.diffusion.grids import GRIDS
+from musicdiff.errors import DataError, UsageError
+from musicdiff.typing import Domain
+
+SEEDS = (7, 0, 2**32 - 1)
+
+
+@pytest.fixture(scope="module")
+def generator(trained):
+    return generation.load(trained)
+
+
+@pytest.fixture(scope="module")
+def clips(generator):
+    return generation.generate(generator, seeds=SEEDS)
+
+
+def test_a_generator_is_what_the_run_left(trained, generator):
+    milestone, params = milestones.read(trained)
+    assert generator.step == milestone.step == 6
+    assert generator.name == trained.name
+    assert generator.roughness == json.loads((trained / "facts.json").read_text())["roughness"] > 0
+    np.testing.assert_array_equal(generator.params["conv_in"]["kernel"], params["conv_in"]["kernel"])
+    np.testing.assert_array_equal(generation.load(trained, milestone="3").step, 3)
+
+
+def test_clips_have_the_shape_of_the_model(clips):
+    assert clips.audio.shape == (3, 4096, 1) and clips.audio.dtype == np.float32
+    assert clips.log_mel.shape == (3, 64, 16, 1) and np.abs(clips.log_mel).max() <= 1
+    assert clips.sample_rate == 8000 and clips.seeds == SEEDS
+    assert np.isfinite(clips.audio).all() and np.abs(clips.audio).max() > 1e-3
+    assert clips.settings == {"name": "ddim", "num_steps": 3, "grid": "trailing"}
+    assert clips.real_time_factor == pytest.approx(clips.compute_seconds / (3 * 0.512))
+
+
+def test_seeds_are_different_clips(clips):
+    for a, b in ((0, 1), (1, 2), (0, 2)):
+        assert np.abs(clips.log_mel[a] - clips.log_mel[b]).mean() > 1e-3
+
+
+def test_the_same_seeds_are_the_same_bits(trained, clips):
+    again = generation.generate(generation.load(trained), seeds=SEEDS)
+    np.testing.assert_array_equal(again.audio, clips.audio)
+
+
+def test_a_clip_does_not_know_its_neighbours(generator, clips):
+    """Alone, in another order, and beside others."""
+    alone = generation.generate(generator, seeds=SEEDS, batch_size=1)
+    np.testing.assert_allclose(alone.log_mel, clips.log_mel, atol=1e-4)
+    np.testing.assert_allclose(alone.audio, clips.audio, atol=1e-4)
+    turned = generation.generate(generator, seeds=(5, *SEEDS[:2]))
+    np.testing.assert_array_equal(turned.audio[1:], clips.audio[:2])
+
+
+def test_a_short_last_batch_is_cut_off(generator, clips):
+    """Four clips in batches of three: the second batch is filled up, and compiles nothing."""
+    four = generation.generate(generator, seeds=(*SEEDS, 7), batch_size=3)
+    assert len(four.audio) == 4 and four.compile_seconds < 0.5
+    np.testing.assert_array_equal(four.audio[:3], clips.audio)
+    np.testing.assert_array_equal(four.audio[3], clips.audio[0])
+
+
+@pytest.mark.parametrize(("seconds", "samples", "frames"), [(0.3, 2400, 40), (0.0001, 1, 4)])
+def test_seconds_are_exact_to_the_sample(generator, seconds, samples, frames):
+    clips = generation.generate(generator, seeds=[1], seconds=seconds)
+    assert clips.audio.shape == (1, samples, 1) and clips.log_mel.shape[1] == frames
+
+
+@pytest.mark.parametrize(
+    ("seconds", "samples", "frames"),
+    [(None, 4096, 32), (0.512, 4096, 32), (0.5121, 4097, 34), (1 / 8000, 1, 2), (1.0, 8000, 64), (60.0, 480_000, 3750)],
+)
+def test_frames_are_the_next_multiple(seconds, samples, frames):
+    domain = Domain((32, 8, 2), 8000, 1, 128, 2, None)
+    assert generation._length(domain, seconds) == (samples, frames)
+
+
+def test_other_samplers_and_steps(generator, clips):
+    for changes in ({"name": "heun"}, {"name": "ddpm", "num_steps": 2}, {"grid": "linspace"}):
+        other = generation.generate(generator, seeds=SEEDS[:1], sampler=changes)
+        assert {**other.settings, **changes} == other.settings
+        assert np.abs(other.log_mel[0] - clips.log_mel[0]).mean() > 1e-4, changes
+
+
+def test_options_are_arguments_of_one_program(generator, clips):
+    deterministic = generation.generate(generator, seeds=SEEDS, sampler={"eta": 0.0})
+    np.testing.assert_allclose(deterministic.audio, clips.audio, atol=1e-5)
+    ancestral = generation.generate(generator, seeds=SEEDS, sampler={"eta": 1.0})
+    assert ancestral.compile_seconds < 0.5 and ancestral.settings["eta"] == 1.0
+    assert np.abs(ancestral.log_mel - clips.log_mel).mean() > 1e-3
+
+
+def test_another_samplers_options_go_with_its_name():
+    default = {"name": "ddim", "num_steps": 50, "grid": "leading", "eta": 0.5}
+    merged = generation.merged_sampler
+    assert merged(default, {}) == default
+    assert merged(default, {"num_steps": 5, "eta": 1.0}) == {**default, "num_steps": 5, "eta": 1.0}
+    assert merged(default, {"name": "heun"}) == {"name": "heun", "num_steps": 50, "grid": "leading"}
+    assert merged(default, {"name": "ddim"}) == default
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sampler": {"name": "ddin"}}, ["ddin", *plugins.names("samplers")]),
+        ({"sampler": {"grid": "even"}}, ["even", *GRIDS]),
+        ({"sampler": {"num_steps": 0}}, ["num_steps", "at least 1"]),
+        ({"sampler": {"num_steps": -3}}, ["num_steps", "at least 1"]),
+        ({"sampler": {"etta": 1.0}}, ["etta", "eta"]),
+        ({"sampler": {"eta": 1.5}}, ["eta", "0", "1"]),
+        ({"sampler": {"name": "heun", "eta": 1.0}}, ["eta"]),
+        ({"seconds": 0.0}, ["0.0 s", "0.51 s"]),
+        ({"seconds": -1.0}, ["-1.0 s"]),
+        ({"seconds": 1e-9}, ["1e-09 s"]),
+        ({"seconds": float("nan")}, ["nan"]),
+        ({"seconds": float("inf")}, ["inf"]),
+        ({"seeds": []}, ["seeds"]),
+        ({"seeds": [-1]}, ["seeds", "4294967295"]),
+        ({"seeds": [2**32]}, ["seeds"]),
+        ({"batch_size": -1}, ["batch"]),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_named(generator, changes, words):
+    with pytest.raises(UsageError) as caught:
+        generation.generate(generator, **{"seeds": [0], **changes})
+    message = str(caught.value)
+    assert all(word in message for word in words) and "\n" not in message, message
+
+
+def test_provenance_says_how_a_clip_was_made(generator, clips):
+    record = generation.provenance(generator, clips, 7)
+    assert record["seed"] == 7 and record["step"] == 6 and record["model"] == "latent"
+    assert record["sampler"] == clips.settings and len(record["config"]) == 12
+    assert json.loads(json.dumps(record)) == record
+
+
+def test_a_copy_elsewhere_generates_the_same(trained_copy, clips):
+    generator = generation.load(trained_copy)
+    assert generator.name == "copy"
+    np.testing.assert_array_equal(generation.generate(generator, seeds=SEEDS).audio, clips.audio)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_folder_that_is_no_workdir_is_named(tmp_path, exists):
+    folder = tmp_path if exists else tmp_path / "none"
+    with pytest.raises(DataError, match=rf"{folder} is not a workdir \(no config\.json\)"):
+        generation.load(folder)
+
+
+@pytest.mark.parametrize("milestone", ["7", "newest", ""])
+def test_an_unknown_milestone_lists_those_there_are(trained, milestone):
+    with pytest.raises(UsageError, match=rf"no milestone '{milestone}' .*there are: latest, best, 3, 6"):
+        generation.load(trained, milestone=milestone)
+
+
+def test_an_autoencoder_does_not_generate(trained):
+    with pytest.raises(UsageError, match=r"holds an autoencoder.*--config\.vae\.path="):
+        generation.load(trained / "autoencoder")
+
+
+def flip_a_byte(path):
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def test_damaged_weights_are_not_sampled(trained_copy):
+    flip_a_byte(trained_copy / "milestones" / "step_000006.safetensors")
+    with pytest.raises(DataError, match=r"step_000006\.safetensors is damaged.*--milestone"):
+        generation.load(trained_copy)
+    assert generation.load(trained_copy, milestone="3").step == 3
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "flipped"])
+def test_a_damaged_autoencoder_is_noticed(trained_copy, damage):
+    path = trained_copy / "vae" / "vae.safetensors"
+    match damage:
+        case "missing":
+            path.unlink()
+        case "truncated":
+            path.write_bytes(path.read_bytes()[:-100])
+        case "flipped":
+            flip_a_byte(path)
+    with pytest.raises(DataError, match=r"vae\.safetensors"):
+        generation.load(trained_copy)
+
+
+def test_a_damaged_configuration_is_noticed(trained_copy):
+    path = trained_copy / "config.json"
+    path.write_text(path.read_text()[:-20])
+    with pytest.raises(DataError, match=r"config\.json"):
+        generation.load(trained_copy)
+
+
+def test_weights_that_are_not_there_yet(trained_copy):
+    shutil.rmtree(trained_copy / "milestones")
+    with pytest.raises(DataError, match="no weights"):
+        generation.load(trained_copy)

@@ -1,0 +1,92 @@
+"""What a run tells of itself before it starts, and the micro-batch that fits."""
+
+import micro
+import pytest
+
+from musicdiff import config as configuration
+from musicdiff import models, parallel
+from musicdiff.audio.mel import MelSpec
+from musicdiff.training import forecast
+
+
+@pytest.fixture(scope="module")
+def model():
+    return models.build(micro.make_config("mel"))
+
+
+def test_the_table_adds_up(model):
+    lines = forecast.parameter_table(model).splitlines()
+    rows = {line.split()[0]: int(line.split()[1].replace(",", "")) for line in lines[1:]}
+    total = rows.pop("all")
+    assert total == sum(rows.values()) == forecast.num_parameters(model)
+    assert {"conv_in", "down_0", "middle", "up_1", "conv_out"} <= set(rows)
+
+
+def test_the_table_of_an_autoencoder_names_its_halves():
+    table = forecast.parameter_table(models.build(micro.make_config("vae")))
+    assert "autoencoder.encoder" in table and "autoencoder.decoder" in table
+
+
+@pytest.mark.parametrize(("fitting", "chosen"), [(16, 12), (12, 12), (7, 6), (5, 4), (1, 1), (0, 1)])
+def test_the_largest_divisor_that_fits_is_chosen(model, monkeypatch, fitting, chosen):
+    """With memory for so many examples beside the state, 12 are taken as the largest divisor of 12 that is not more."""
+    each = forecast.step_cost(model, 1).peak_bytes - 4 * forecast.num_parameters(model)
+    memory = (forecast.state_bytes(model) + (fitting + 0.5) * each) / forecast.MEMORY_SHARE
+    monkeypatch.setattr(parallel, "device_memory", lambda: int(memory))
+    config = micro.make_config("mel", "batch_size=12")
+    assert forecast.choose_micro_batch(model, config) == chosen
+
+
+def test_without_a_limit_a_device_takes_its_whole_share(model, monkeypatch):
+    monkeypatch.setattr(parallel, "device_memory", lambda: None)
+    assert forecast.choose_micro_batch(model, micro.make_config("mel", "batch_size=12")) == 12
+
+
+def test_what_is_asked_for_is_taken(model, monkeypatch):
+    monkeypatch.setattr(parallel, "device_memory", lambda: 1)
+    assert forecast.choose_micro_batch(model, micro.make_config("mel", "optim.micro_batch=2")) == 2
+
+
+def test_the_state_is_held_five_times(model):
+    assert forecast.state_bytes(model) == 5 * 4 * forecast.num_parameters(model)
+
+
+def announced(model, config, folder, capsys, rate, accelerator=False):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forecast, "probe_flops_per_second", lambda dtype: rate)
+        patch.setattr(parallel, "has_accelerator", lambda: accelerator)
+        forecast.announce([(model, config, folder)], first_phase=2)
+    return capsys.readouterr().out
+
+
+def test_time_is_operations_over_rate(model, tmp_path, capsys):
+    config = micro.make_config("mel", "num_steps=100")
+    flops = forecast.step_cost(model, 1).flops * 4
+    said = announced(model, config, tmp_path, capsys, rate=flops / 2)
+    assert f"{forecast.num_parameters(model):,} parameters" in said
+    assert "100 steps of 4 clips [64x16x1]" in said and "phase 2 of 2" in said
+    assert "about 2 s a step, 3.33 min in all" in said
+    assert "accelerator" not in said
+
+
+def test_days_without_an_accelerator_name_the_tiny_preset(model, tmp_path, capsys):
+    config = micro.make_config("mel", "num_steps=100")
+    said = announced(model, config, tmp_path, capsys, rate=1.0)
+    assert "there is no accelerator here" in said and "--config=configs/mel.py:tiny" in said and "this run goes on" in said
+    assert "accelerator" not in announced(model, config, tmp_path, capsys, rate=1.0, accelerator=True)
+
+
+def test_data_is_told_by_the_hour(capsys):
+    forecast.announce_data(MelSpec(num_mels=32), 3)
+    assert "phase 1 of 3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("num_bytes", "text"), [(834e6, "834 MB"), (3.14e9, "3.14 GB"), (1e9, "1 GB"), (2e5, "0 MB")])
+def test_sizes_are_for_people(num_bytes, text):
+    assert forecast.size(num_bytes) == text
+
+
+def test_the_full_size_fits_what_it_says():
+    """113.7M parameters, five times in fp32: 2.27 GB of state."""
+    model = models.build(configuration.load("mel:256x256").config)
+    assert forecast.state_bytes(model) == pytest.approx(2.273e9, rel=1e-3)
