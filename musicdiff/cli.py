@@ -35,10 +35,14 @@ def train(context: click.Context, config: str | None, workdir: str | None) -> No
     """
     from musicdiff.training import command
 
-    overrides = list(context.args)
-    if config and config.startswith("--"):
-        overrides, config = [config, *overrides], None
-    command.train(config, workdir, overrides)
+    given = [config, *context.args] if config else context.args
+    names = [
+        text.removeprefix("--config=") for text in given if not text.startswith("--") or text.startswith("--config=")
+    ]
+    if len(names) > 1:
+        raise UsageError(f"one configuration at a time, not {', '.join(names)}")
+    overrides = [text for text in given if text.startswith("--") and not text.startswith("--config=")]
+    command.train(names[0] if names else None, workdir, overrides)
 
 
 @cli.command()
@@ -52,7 +56,7 @@ def train(context: click.Context, config: str | None, workdir: str | None) -> No
 @click.option("--grid", help="How the levels of noise are spaced.")
 @click.option("--option", "options", multiple=True, metavar="NAME=NUMBER", help="Of the sampler, such as eta=1.")
 @click.option("--milestone", default="latest", show_default=True, help="latest, best, or a number of training steps.")
-@click.option("--batch-size", type=int, help="Clips computed at once. Default: all.")
+@click.option("--batch-size", default=8, show_default=True, help="Clips computed at once.")
 @click.option("--rate", default=44_100, show_default=True, help="Of the files, in Hz.")
 @click.option("--subtype", default="PCM_24", show_default=True, help="Sample format: PCM_16, PCM_24, FLOAT.")
 @click.option("--format", "container", type=click.Choice(["wav", "flac"]), default="wav", show_default=True)
@@ -68,6 +72,7 @@ def sample(
 
     from musicdiff import export, generation, parallel
 
+    export.check_format(rate, subtype, container)
     parallel.keep_compilations()
     generator = generation.load(workdir, milestone=milestone)
     sampler = {key: value for key, value in changes.items() if value is not None}

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
-from musicdiff.errors import UsageError
+from musicdiff.errors import DataError, UsageError
 
 
 class Loaded(NamedTuple):
@@ -65,11 +65,23 @@ def load(text: str, overrides: Sequence[str] = ()) -> Loaded:
 
 
 def reload(workdir: Any, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """The configuration of a workdir's config.json with overrides. Raises UsageError when there is none."""
+    """The configuration of a workdir with overrides. Raises DataError as `read`, UsageError as `load`."""
+    return _override(read(workdir), overrides)
+
+
+def read(workdir: Any) -> dict[str, Any]:
+    """The configuration of a workdir, data alone: no code of it is ever run. Raises DataError when it is no workdir or damaged."""
     path = epath.Path(workdir) / "config.json"
     if not path.exists():
-        raise UsageError(f"{workdir} holds no run to go on with: name a --config")
-    return _override(json.loads(path.read_text()), overrides)
+        raise DataError(
+            f"{workdir} is not a workdir (no config.json); train one: python run_train.py --config=CONFIG --workdir={workdir}"
+        )
+    try:
+        return from_json(path.read_text())
+    except ValueError:
+        raise DataError(
+            f"{path} is damaged; take it from a copy of the run, or remove the folder and train anew"
+        ) from None
 
 
 def call(function: Callable, section: Mapping[str, Any], where: str, **given: Any) -> Any:
@@ -108,7 +120,7 @@ def to_json(config: Any) -> str:
 
 
 def from_json(text: str) -> dict[str, Any]:
-    """The configuration of a workdir: data alone, no code of it is ever run. Lists become tuples, as networks want them."""
+    """The inverse of `to_json`, but for lists, which become the tuples that networks want."""
     return _frozen(json.loads(text))
 
 

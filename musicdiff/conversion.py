@@ -8,13 +8,14 @@ import numpy as np
 from etils import epath
 
 from musicdiff import config as configuration
-from musicdiff import milestones, models, weights
+from musicdiff import facts, milestones, models, weights
 from musicdiff.errors import DataError, UsageError
 from musicdiff.interop import diffusers
 from musicdiff.models.latent import VAE_FILE
 from musicdiff.networks.autoencoder import Autoencoder
 from musicdiff.networks.unet_2d import UNet2D
 
+OURS = "musicdiff.json"  # beside their files: mel numbers and frames, which their folder has no place for
 PREDICTIONS = {"eps": "epsilon", "v": "v_prediction", "x_0": "sample"}  # ours: theirs
 
 
@@ -35,6 +36,9 @@ def convert(source: Any, target: Any, kind: str) -> Iterator[str]:
 def _import(source: epath.Path, target: epath.Path) -> Iterator[str]:
     if (source / "model_index.json").exists():
         pipeline = diffusers.read_pipeline(source)
+        if (source / OURS).exists():
+            own = diffusers.read_json(source / OURS)
+            pipeline = pipeline._replace(mel=own["mel"], num_frames=own["frames"])
         unet, autoencoder = pipeline.unet, pipeline.autoencoder
     else:
         network = diffusers.read_network(source)
@@ -50,6 +54,7 @@ def _import(source: epath.Path, target: epath.Path) -> Iterator[str]:
         stats = {"latent_mean": np.zeros(width, np.float32), "latent_std": np.full(width, scale)}
         (target / VAE_FILE).parent.mkdir(parents=True, exist_ok=True)
         weights.write_tree(target / VAE_FILE, {"autoencoder": autoencoder.params, **stats})
+        facts.add(target, vae_sha256=weights.sha256(target / VAE_FILE))
     (target / "config.json").write_text(configuration.to_json(config))
     yield f"{target}: a {config['model']['name']} model of {sum(x.size for x in _leaves(params)):,} parameters"
     yield (
@@ -98,10 +103,7 @@ def _process(scheduler: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _export(source: epath.Path, target: epath.Path) -> Iterator[str]:
-    path = source / "config.json"
-    if not path.exists():
-        raise DataError(f"{source} is not a workdir (no config.json)")
-    config = configuration.from_json(path.read_text())
+    config = configuration.read(source)
     name, spec = config["model"]["name"], config["mel"]
     _, params = milestones.read(source)
     if name == "vae":
@@ -109,7 +111,9 @@ def _export(source: epath.Path, target: epath.Path) -> Iterator[str]:
         diffusers.write_network(target, autoencoder, params["autoencoder"], scaling_factor=1.0)
         yield f"{target}: an AutoencoderKL"
         return
-    scheduler = _scheduler(config["process"])
+    scheduler = _scheduler(config["process"]) | {
+        "clip_sample": name != "latent"
+    }  # theirs clips at 1, which latents exceed
     channels, parts = (
         spec["channels"],
         {"unet": ["diffusers", "UNet2DModel"], "scheduler": ["diffusers", "DDIMScheduler"]},
@@ -127,6 +131,7 @@ def _export(source: epath.Path, target: epath.Path) -> Iterator[str]:
     diffusers.write_network(target / "unet", unet, params, sample_size=size)
     (target / "scheduler").mkdir(parents=True, exist_ok=True)
     (target / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler, indent=2))
+    (target / OURS).write_text(json.dumps({"mel": spec, "frames": config["model"]["frames"]}, indent=2))
     (target / "model_index.json").write_text(json.dumps({"_class_name": "AudioDiffusionPipeline", **parts}, indent=2))
     yield f"{target}: {', '.join(parts)} for diffusers; pictures hold mel bins as rows"
     if spec.get("level", "absolute") == "absolute":
@@ -164,7 +169,6 @@ def _scheduler(process: Mapping[str, Any]) -> dict[str, Any]:
         "beta_end": options["beta_max"],
         "beta_schedule": "linear",
         "prediction_type": PREDICTIONS[process["prediction"]],
-        "clip_sample": True,
         "set_alpha_to_one": True,
         "steps_offset": 0,
     }

@@ -14,6 +14,27 @@ from musicdiff.generation import Clips, Generator, provenance
 LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000  # of files, in Hz
 
 
+def check_format(rate: int, subtype: str, container: str) -> None:
+    """Raises UsageError for a rate, sample format or container that files cannot have; to be asked before anything is computed."""
+    import soundfile
+
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise UsageError(f"a file's rate lies between {LOWEST_RATE} and {HIGHEST_RATE} Hz, not at {rate}")
+    if not soundfile.check_format(container.upper(), subtype):
+        known = ", ".join(
+            name for name in soundfile.available_subtypes() if soundfile.check_format(container.upper(), name)
+        )
+        raise UsageError(f"{container} files have no {subtype!r}; there are: {known}")
+
+
+def describe(generator: Generator, clips: Clips, seed: int) -> str:
+    """A clip's title: model, step, sampler with its options, duration and seed, so that only the same clip again has the same file."""
+    settings = dict(clips.settings)
+    words = [generator.name, f"step {generator.step}", f"{settings.pop('name')} {settings.pop('num_steps')}"]
+    words += [str(value) if key == "grid" else f"{key} {value:g}" for key, value in settings.items()]
+    return " ".join([*words, f"{clips.audio.shape[1] / clips.sample_rate:.4g} s", f"seed {seed}"])
+
+
 def write_clips(
     folder: Any,
     generator: Generator,
@@ -28,15 +49,11 @@ def write_clips(
     rate: of the files; what is above half the model's own rate stays empty. subtype: libsndfile's name. container: 'wav' or 'flac'.
     Raises UsageError for a rate or format that does not exist.
     """
-    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        raise UsageError(f"a file's rate lies between {LOWEST_RATE} and {HIGHEST_RATE} Hz, not at {rate}")
+    check_format(rate, subtype, container)
     audio = np.stack([io.resample(clip, clips.sample_rate, rate) for clip in clips.audio])
     saved = artifacts.save_clips(
         folder,
-        [
-            f"{generator.name} step {generator.step} {clips.settings['name']} {clips.settings['num_steps']} seed {seed}"
-            for seed in clips.seeds
-        ],
+        [describe(generator, clips, seed) for seed in clips.seeds],
         audio,
         rate,
         subtype=subtype,

@@ -4,7 +4,7 @@ Sampler, decoder and vocoder are one compiled program.
 """
 
 import functools
-import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ import numpy as np
 from etils import epath
 
 from musicdiff import config as configuration
-from musicdiff import milestones, models, parallel, randomness, samplers
+from musicdiff import facts, milestones, models, parallel, randomness, samplers
 from musicdiff.diffusion import grids, guidance, schedules
-from musicdiff.errors import DataError, UsageError
+from musicdiff.errors import UsageError
 from musicdiff.typing import Model, Params
 
 
@@ -63,20 +63,14 @@ def load(workdir: Any, *, milestone: str = "latest") -> Generator:
     Raises DataError when it is no workdir or its weights are missing or damaged, UsageError for an unknown milestone or an autoencoder.
     """
     workdir = epath.Path(workdir)
-    path = workdir / "config.json"
-    if not path.exists():
-        raise DataError(
-            f"{workdir} is not a workdir (no config.json); train one: python run_train.py --config=CONFIG --workdir={workdir}"
-        )
-    config = configuration.from_json(path.read_text())
+    config = configuration.read(workdir)
     model = models.build(config)
     if model.denoise_fn is None:
         raise UsageError(
             f"{workdir} holds an autoencoder, which does not generate; train a latent model with --config.vae.path={workdir}"
         )
     chosen, params = milestones.read(workdir, milestone)
-    facts = workdir / "facts.json"
-    roughness = json.loads(facts.read_text()).get("roughness") if facts.exists() else None
+    roughness = facts.read(workdir).get("roughness")
     params, frozen = parallel.local(params), parallel.local(model.load_frozen(workdir))
     return Generator(model, params, frozen, config, workdir.name, chosen.step, roughness)
 
@@ -87,14 +81,14 @@ def generate(
     seeds: Sequence[int],
     seconds: float | None = None,
     sampler: Mapping[str, Any] | None = None,
-    batch_size: int | None = None,
+    batch_size: int = 8,
     padding: str = "zeros",
 ) -> Clips:
     """One clip a seed; a clip depends on its own seed alone, not on its neighbours.
 
     seconds: of audio, exact to the sample; by default the model's own length. Other lengths are sampled at the next multiple that the model takes
     sampler: changes to config.sampler: name, num_steps, grid, and the sampler's own options
-    batch_size: clips computed at once, all of them by default
+    batch_size: clips computed at once
     Raises UsageError for unknown samplers, grids and options, and for a duration or seed out of range.
     """
     domain = generator.model.domain
@@ -103,7 +97,9 @@ def generate(
     settings = merged_sampler(generator.config["sampler"], sampler or {})
     samples, frames = _length(domain, seconds)
     grid, options = grid_and_options(generator.config["process"], settings)
-    batch_size = min(batch_size or len(seeds), len(seeds))
+    if batch_size < 1:
+        raise UsageError(f"batch_size must be 1 or more, not {batch_size}")
+    batch_size = min(batch_size, len(seeds))
     program = _program(generator.model, settings["name"], frames, padding)
     audio, log_mels, compile_seconds, compute_seconds = [], [], 0.0, 0.0
     for start in range(0, len(seeds), batch_size):
@@ -146,7 +142,7 @@ def _length(domain, seconds):
     """Audio samples and frames along T for a duration in seconds."""
     if seconds is None:
         return domain.shape[0] * domain.samples_per_frame, domain.shape[0]
-    samples = round(seconds * domain.sample_rate)
+    samples = round(seconds * domain.sample_rate) if math.isfinite(seconds) else 0
     if samples < 1:
         raise UsageError(
             f"a duration of {seconds} s is less than one sample; this model makes {domain.seconds:.2f} s by default"
@@ -176,7 +172,8 @@ def _program(model: Model, sampler: str, frames: int, padding: str):
         denoise_fn = guidance.clip(denoise_fn, domain.x_0_range)
         built = samplers.build(sampler, **options)
         x_0 = samplers.sample(denoise_fn, x_T, randomness.seed_keys(seeds, "steps"), sampler=built, grid=grid)
+        # What both compute, a decoder, is computed once: the compiler sees that it is the same.
         log_mel = model.to_mel(frozen, x_0, padding).astype(jnp.float32)
-        return log_mel, model.to_audio(frozen, log_mel, randomness.seed_keys(seeds, "vocoder"), padding)
+        return log_mel, model.to_audio(frozen, x_0, randomness.seed_keys(seeds, "vocoder"), padding)
 
     return parallel.Batched(run)

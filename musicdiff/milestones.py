@@ -1,6 +1,7 @@
 """The weights to sample with: averaged parameters of chosen steps, as safetensors in workdir/milestones, each with a small JSON beside it."""
 
 import json
+import math
 from typing import Any, NamedTuple
 
 from etils import epath
@@ -81,7 +82,7 @@ def read(workdir: Any, which: str = "latest") -> tuple[Milestone, Params]:
 
 
 def _best(milestones: list[Milestone]) -> list[Milestone]:
-    measured = [m for m in milestones if m.held_out_loss is not None]
+    measured = [m for m in milestones if m.held_out_loss is not None and math.isfinite(m.held_out_loss)]
     return [min(measured, key=lambda m: m.held_out_loss)] if measured else []
 
 

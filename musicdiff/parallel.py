@@ -26,6 +26,7 @@ LAUNCHERS = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")  # how srun and mpi
 process_index = jax.process_index
 process_count = jax.process_count
 device_count = jax.device_count
+local_device_count = jax.local_device_count
 
 
 class Engine(NamedTuple):

@@ -16,7 +16,9 @@ from jax import Array
 
 Params = Any  # a pytree of arrays
 Keys = Array  # PRNG keys [B], threefry
-Cond = Mapping[str, Mapping[str, Any]]  # {name: {'value': array or (tokens [B, L, D], mask [B, L]), 'present': bool [B]}}
+Cond = Mapping[
+    str, Mapping[str, Any]
+]  # {name: {'value': array or (tokens [B, L, D], mask [B, L]), 'present': bool [B]}}
 Metrics = Mapping[str, Array]  # {name: [B]}
 
 
@@ -110,10 +112,10 @@ class Model:
     load_frozen(workdir) -> frozen as a run uses it. Raises DataError for missing weights
     loss(params, frozen, batch, keys [B], step) -> (losses [B], metrics {name: [B]}); batch {'x_0': [B, clip_frames, ...] as tracks hold it, ...}
     denoise_fn(params, frozen, padding='zeros') -> f(x_t, log_snr, cond, to=None) -> Prediction; None for an autoencoder
-    encode(frozen, log_mel [B, T, F, C]) -> x_0
-    reconstruct(params, frozen, log_mel) -> log_mel: what the representation alone keeps of a sound
+    encode(frozen, audio [B, N, C]) -> x_0
+    reconstruct(params, frozen, batch['x_0']) -> x_0: what the representation alone keeps of a clip
     to_mel(frozen, x_0, padding='zeros') -> log_mel [B, T, F, C]
-    to_audio(frozen, log_mel, keys [B], padding='zeros') -> audio [B, N, C]
+    to_audio(frozen, x_0, keys [B], padding='zeros') -> audio [B, N, C]
     held_until: {top-level name of params: first step at which those parameters may move}
     """
 

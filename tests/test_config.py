@@ -6,7 +6,7 @@ import json
 import pytest
 
 from musicdiff import config as configuration
-from musicdiff.errors import UsageError
+from musicdiff.errors import DataError, UsageError
 
 OWN = '''"""A configuration of one's own."""
 from ml_collections import ConfigDict
@@ -189,7 +189,14 @@ def test_reload_reads_a_workdir(tmp_path):
     (tmp_path / "config.json").write_text(configuration.to_json(config))
     assert configuration.reload(tmp_path) == config
     assert configuration.reload(tmp_path, ["--config.num_steps=9"])["num_steps"] == 9
-    assert str(tmp_path / "none") in refusal(configuration.reload, tmp_path / "none")
+    with pytest.raises(DataError, match=rf"{tmp_path}/none is not a workdir \(no config\.json\); train one"):
+        configuration.reload(tmp_path / "none")
+
+
+def test_a_damaged_workdir_is_named(tmp_path):
+    (tmp_path / "config.json").write_text(configuration.to_json({"seed": 0})[:-3])
+    with pytest.raises(DataError, match=r"config\.json is damaged"):
+        configuration.read(tmp_path)
 
 
 def test_a_workdir_holds_data_not_code(tmp_path):

@@ -1,14 +1,14 @@
 """The latent model: the mel U-Net on the latents of a frozen autoencoder, normalised by their measured mean and deviation."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from etils import epath
 
 from musicdiff import weights
+from musicdiff.audio import mel
 from musicdiff.audio.mel import MelSpec
 from musicdiff.config import call
 from musicdiff.diffusion import objective
@@ -49,8 +49,8 @@ def build(
         )["params"]
 
     def init_frozen(key):
-        mel = jax.ShapeDtypeStruct((1, frames, spec.num_mels, spec.channels), jnp.float32)
-        params = autoencoder.lazy_init(key, mel)["params"]
+        clip = jax.ShapeDtypeStruct((1, frames, spec.num_mels, spec.channels), jnp.float32)
+        params = autoencoder.lazy_init(key, clip)["params"]
         stats = {"latent_mean": jnp.zeros(width), "latent_std": jnp.ones(width)}
         return {"autoencoder": params, **stats, "vocoder": vocoder.load()}
 
@@ -73,7 +73,8 @@ def build(
             lambda x, c_noise: padded.apply({"params": params}, x, c_noise), x_t, log_snr, to
         )
 
-    def encode(frozen, log_mel):
+    def encode(frozen, audio):
+        log_mel = mel.log_mel(audio, spec)
         return normalise(frozen, autoencoder.apply({"params": frozen["autoencoder"]}, log_mel, method="encode")[0])
 
     def to_mel(frozen, x_0, padding="zeros"):
@@ -91,34 +92,9 @@ def build(
         loss=loss,
         denoise_fn=denoise_fn,
         encode=encode,
-        reconstruct=lambda params, frozen, log_mel: to_mel(frozen, encode(frozen, log_mel)),
+        reconstruct=lambda params, frozen, x_0: normalise(frozen, x_0),
         to_mel=to_mel,
-        to_audio=lambda frozen, log_mel, keys, padding="zeros": vocoder.to_audio(
-            frozen["vocoder"], log_mel, keys, padding
+        to_audio=lambda frozen, x_0, keys, padding="zeros": vocoder.to_audio(
+            frozen["vocoder"], to_mel(frozen, x_0, padding), keys, padding
         ),
     )
-
-
-def track_encoder(
-    network: Mapping[str, Any], params: Any, *, channels: int, window: int, margin: int
-) -> Callable[[np.ndarray], np.ndarray]:
-    """mel [T, F, C] of any length -> z [T / factor, F / factor, Z], in overlapping windows of one compiled shape.
-
-    Each window gives up `margin` frames on either side to its neighbours, so that no latent sees a border that a crop of the track would not
-    have; a track is padded with silence (-1), to a window at least.
-    """
-    autoencoder = Autoencoder(**network, in_channels=channels)
-    factor, kept = autoencoder.multiple[0], window - 2 * margin
-    encode = jax.jit(lambda params, x: autoencoder.apply({"params": params}, x, method="encode")[0])
-
-    def encode_track(mel: np.ndarray) -> np.ndarray:
-        length = max(len(mel), window)  # a track shorter than a clip is silence to the clip's end, not a short latent
-        count = -(-length // kept)
-        padded = np.pad(mel, ((margin, count * kept - len(mel) + margin), (0, 0), (0, 0)), constant_values=-1.0)
-        pieces = []
-        for start in range(0, count * kept, kept):
-            z = np.asarray(encode(params, padded[None, start : start + window].astype(np.float32)))[0]
-            pieces.append(z[margin // factor : (margin + kept) // factor])
-        return np.concatenate(pieces)[: -(-length // factor)]
-
-    return encode_track

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from musicdiff.audio import mel
 from musicdiff.audio.mel import MelSpec
 from musicdiff.config import call
 from musicdiff.diffusion import objective
@@ -43,6 +44,9 @@ def build(
             lambda x, c_noise: padded.apply({"params": params}, x, c_noise), x_t, log_snr, to
         )
 
+    def to_mel(frozen, x_0, padding="zeros"):
+        return jnp.clip(x_0, -1.0, 1.0)
+
     return Model(
         domain=domain,
         feature="mel",
@@ -52,11 +56,11 @@ def build(
         load_frozen=lambda workdir: init_frozen(jax.random.key(0)),
         loss=loss,
         denoise_fn=denoise_fn,
-        encode=lambda frozen, log_mel: log_mel,
-        reconstruct=lambda params, frozen, log_mel: log_mel,
-        to_mel=lambda frozen, x_0, padding="zeros": jnp.clip(x_0, -1.0, 1.0),
-        to_audio=lambda frozen, log_mel, keys, padding="zeros": vocoder.to_audio(
-            frozen["vocoder"], log_mel, keys, padding
+        encode=lambda frozen, audio: mel.log_mel(audio, spec),
+        reconstruct=lambda params, frozen, x_0: x_0,
+        to_mel=to_mel,
+        to_audio=lambda frozen, x_0, keys, padding="zeros": vocoder.to_audio(
+            frozen["vocoder"], to_mel(frozen, x_0), keys, padding
         ),
     )
 

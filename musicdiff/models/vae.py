@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from musicdiff.audio import mel
 from musicdiff.audio.mel import MelSpec
 from musicdiff.config import call
 from musicdiff.errors import UsageError
@@ -40,10 +41,10 @@ def build(
 
     def init(key):
         key_autoencoder, key_critic = jax.random.split(key)
-        mel = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
-        params = {"autoencoder": autoencoder.lazy_init(key_autoencoder, mel)["params"]}
+        clip = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+        params = {"autoencoder": autoencoder.lazy_init(key_autoencoder, clip)["params"]}
         if critic:
-            params["discriminator"] = critic.lazy_init(key_critic, mel)["params"]
+            params["discriminator"] = critic.lazy_init(key_critic, clip)["params"]
         return params
 
     def init_frozen(key):
@@ -72,8 +73,11 @@ def build(
             metrics |= {"generator": fooled, "discriminator": told_apart}
         return losses, metrics
 
-    def reconstruct(params, frozen, log_mel):
-        return jnp.clip(decode(params, encode(params, log_mel)[0]), -1.0, 1.0)
+    def reconstruct(params, frozen, x_0):
+        return decode(params, encode(params, x_0)[0])
+
+    def to_mel(frozen, x_0, padding="zeros"):
+        return jnp.clip(x_0, -1.0, 1.0)
 
     return Model(
         domain=domain,
@@ -84,11 +88,11 @@ def build(
         load_frozen=lambda workdir: init_frozen(jax.random.key(0)),
         loss=loss,
         denoise_fn=None,
-        encode=lambda frozen, log_mel: log_mel,
+        encode=lambda frozen, audio: mel.log_mel(audio, spec),
         reconstruct=reconstruct,
-        to_mel=lambda frozen, x_0, padding="zeros": jnp.clip(x_0, -1.0, 1.0),
-        to_audio=lambda frozen, log_mel, keys, padding="zeros": vocoder.to_audio(
-            frozen["vocoder"], log_mel, keys, padding
+        to_mel=to_mel,
+        to_audio=lambda frozen, x_0, keys, padding="zeros": vocoder.to_audio(
+            frozen["vocoder"], to_mel(frozen, x_0), keys, padding
         ),
         held_until={"discriminator": adversarial_start} if critic else {},
     )

@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
-from musicdiff import milestones, parallel, randomness
+from musicdiff import facts, milestones, parallel, randomness
 from musicdiff.checkpoints import Checkpoints
 from musicdiff.config import call
 from musicdiff.errors import TrainingDiverged
-from musicdiff.training import held_out, optimizer, samples, step, workdir
+from musicdiff.training import held_out, optimizer, samples, step
 from musicdiff.training.clock import Clock
 from musicdiff.training.run import Run
 from musicdiff.training.state import TrainState, init_state
@@ -29,8 +31,11 @@ def make_optimizer(model: Model, optim: Mapping[str, Any]):
     return call(optimizer.build, own, "optim", held_until=model.held_until)
 
 
-def train(run: Run, writer: Writer, checkpoints: Checkpoints) -> TrainState:
-    """Trains from the newest good checkpoint, or from the start, to config.num_steps; on SIGTERM or Ctrl-C saves and returns early.
+def train(run: Run, writer: Writer, checkpoints: Checkpoints) -> bool:
+    """Trains from the newest good checkpoint, or from the start, to config.num_steps; returns whether it got there.
+
+    On SIGTERM or Ctrl-C it saves after the step at hand, and nothing else, for little time may be left; then it returns.
+    A workdir that has weights of step 0, such as a converted one, starts from these.
 
     Raises TrainingDiverged when a loss or gradient is not finite: the last good checkpoint stays, the steps and their examples are saved.
     """
@@ -44,15 +49,16 @@ def train(run: Run, writer: Writer, checkpoints: Checkpoints) -> TrainState:
     )
     evaluate = held_out.evaluator(model, seed=config["seed"], engine=config["parallel"]["engine"])
 
-    state = init_state(model.init, transform, randomness.root_key(config["seed"], "init"))
+    init = initial_params(run)
+    state = init_state(init, transform, randomness.root_key(config["seed"], "init"))
     restored = checkpoints.restore_latest_valid(state)
     start, state = restored if restored else (0, state)
     state, frozen, local_frozen = engine.place(state), engine.place(run.frozen), parallel.local(run.frozen)
     if start:
         writer.log(f"resumed at step {start}")
     elif parallel.is_main():
-        workdir.add_facts(run.workdir, roughness=samples.save_real(run, state.params))
-    clock = Clock(workdir.read_facts(run.workdir).get("seconds", 0.0))
+        facts.add(run.workdir, roughness=samples.save_real(run))
+    clock = Clock(facts.read(run.workdir).get("seconds", 0.0))
     pending: list[tuple[int, Any]] = []
     batches = run.batches(start)
 
@@ -66,36 +72,49 @@ def train(run: Run, writer: Writer, checkpoints: Checkpoints) -> TrainState:
             done = number + 1
             if clock.steps == 2:
                 writer.log(clock.forecast(config["num_steps"] - done))
-            # Processes agree to stop, which costs them a collective: not at every step.
-            asked = (parallel.process_count() == 1 or due(done, config["log_every"])) and parallel.any_process(
-                bool(stop)
-            )
-            last = done == config["num_steps"] or asked
-            tested = last or due(done, config["checkpoint_every"], config["milestones"])
+            last = done == config["num_steps"]
+            stopped = not last and agree_to_stop(stop, done, config["log_every"])
+            saved = last or stopped or due(done, config["checkpoint_every"])
+            tested = not stopped and (saved or due(done, config["milestones"]))
             sampled = last or (
                 due(done, config["sample_every"], config["milestones"]) and clock.may_sample(SAMPLE_SHARE)
             )
-            if tested or sampled or due(done, config["log_every"]):
+            if saved or tested or sampled or due(done, config["log_every"]):
                 values = collect(pending, run)
                 pending.clear()
                 writer.scalars(done, values | {"train/steps_per_second": clock.rate(), "train/memory_mb": memory_mb()})
                 writer.progress(done, config["num_steps"], f"loss {values['train/loss']:.4g}")
-            if tested:
-                with clock.pause():
-                    if parallel.is_main():
-                        test(run, done, state, local_frozen, evaluate, writer, clock.total())
-                    if last or due(done, config["checkpoint_every"]):
-                        checkpoints.save(done, state)
-            if sampled:
+            with clock.pause():
+                if saved:
+                    checkpoints.save(done, state)
+                if tested and parallel.is_main():
+                    test(run, done, state, local_frozen, evaluate, writer, clock.total())
+            if stopped:
+                checkpoints.wait()
+                writer.log(
+                    f"stopped by {stop[0] if stop else 'another process'} after step {done}, saved; the same command goes on from there"
+                )
+                return False
+            if sampled and parallel.is_main():
                 with clock.pause(sampling=True):
-                    if parallel.is_main():
-                        samples.leave(run, done, parallel.local(state.ema_params["ema"]), writer)
-            if last:
-                break
+                    samples.leave(run, done, parallel.local(state.ema_params["ema"]), writer)
     checkpoints.wait()
-    if stop:
-        writer.log(f"stopped by {stop[0]} after step {done}, saved; the same command goes on from there")
-    return state
+    return True
+
+
+def initial_params(run: Run) -> Callable[[Array], Params]:
+    """init(key) -> params: the model's own, or the weights of step 0 that lie in the workdir."""
+    if any(milestone.step == 0 for milestone in milestones.find(run.workdir)):
+        params = milestones.read(run.workdir, "0")[1]
+        return lambda key: jax.tree.map(jnp.asarray, params)
+    return run.model.init
+
+
+def agree_to_stop(stop: list[str], done: int, log_every: int) -> bool:
+    """Whether any process was asked to stop. Several processes agree on the step, which costs a collective: only now and then."""
+    if parallel.process_count() == 1:
+        return bool(stop)
+    return due(done, log_every) and parallel.any_process(bool(stop))
 
 
 def test(
@@ -106,7 +125,7 @@ def test(
     values = evaluate(params, frozen, done, run.held_out)
     writer.scalars(done, held_out.prefixed("test", values))
     keep = done in run.config["milestones"] or done == run.config["num_steps"]
-    workdir.add_facts(run.workdir, seconds=round(seconds, 1))
+    facts.add(run.workdir, seconds=round(seconds, 1))
     milestones.write(run.workdir, done, jax.device_get(params), keep=keep, held_out_loss=values["loss"])
 
 

@@ -1,20 +1,19 @@
 """A run from its configuration to a trained model, in phases: data, autoencoder (of a latent model), training. Each is done once and found again."""
 
+import shlex
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import jax
 import numpy as np
 from etils import epath
 
 from musicdiff import config as configuration
-from musicdiff import data, generation, milestones, models, parallel, weights
+from musicdiff import data, facts, generation, milestones, models, parallel
 from musicdiff.audio.mel import MelSpec
 from musicdiff.checkpoints import Checkpoints
-from musicdiff.errors import DataError, UsageError
-from musicdiff.models import latent
-from musicdiff.training import forecast, loop, workdir
+from musicdiff.errors import UsageError
+from musicdiff.training import forecast, latents, loop, workdir
 from musicdiff.training.run import Run
 from musicdiff.training.settings import check_settings
 from musicdiff.training.writer import Writer
@@ -29,141 +28,108 @@ SHARED = (
     "parallel",
 )  # what an autoencoder trained on the way has from its latent run
 HELD_OUT_CLIPS = 128
-MARGIN = 32  # mel frames that a window of the encoder gives up on either side
+EXAMPLES = 16  # held-out clips, spread over the tracks, that are listened to and measured
 AUTOENCODER = "autoencoder"  # folder in a workdir of the autoencoder's own run
 
 
 def run(config: Mapping[str, Any], folder: Any) -> epath.Path:
-    """Trains what `config` describes in the workdir `folder`, made or resumed; returns the workdir.
+    """Trains what `config` describes in the workdir `folder`, made or resumed; returns the workdir, also when asked to stop on the way.
 
     Raises UsageError or DataError before anything is written when the configuration or its data cannot work.
     """
     parallel.initialize()
-    check_settings(config, parallel.device_count())
-    model = models.build(config)
-    stages = [(model, config, epath.Path(folder))]
-    if trains_autoencoder(config):
-        inner = autoencoder_config(config)
-        stages.insert(0, (models.build(inner), inner, epath.Path(folder) / AUTOENCODER))
-        check_settings(inner, parallel.device_count())
-    elif config["model"]["name"] == "latent" and not (epath.Path(folder) / latent.VAE_FILE).exists():
-        find_autoencoder(config)
-    for part, part_config, _ in stages:
-        forecast.num_parameters(part)  # traces the network: sizes that do not fit are found before anything is written
-        if part.denoise_fn is not None:
-            generation.grid_and_options(part_config["process"], part_config["sampler"])
+    folder = epath.Path(folder)
+    stages = plan(config, folder)
     source = data.open_source(config["data"]["source"])
+    spec, settings = MelSpec(**config["mel"]), config["data"]
 
-    folder = parallel.main_first(lambda: workdir.open_workdir(folder, config), "workdir")
+    parallel.main_first(lambda: workdir.open_workdir(folder, config), "workdir")
     print(f"{folder}: {config['model']['name']} model on {parallel.device_description()}", flush=True)
-    forecast.announce_data(MelSpec(**config["mel"]), len(stages) + 1)
+    forecast.announce_data(spec, len(stages) + 1)
     forecast.announce(stages, first_phase=2)
-    cached = parallel.main_first(
-        lambda: data.build_tracks(
-            source, MelSpec(**config["mel"]), config["data"]["cache_dir"], strict=config["data"]["strict"]
-        ),
-        "tracks",
+    mels = parallel.main_first(
+        lambda: data.build_tracks(source, spec, settings["cache_dir"], strict=settings["strict"]), "tracks"
     )
-    print(describe_data(cached), flush=True)
+    print(describe_data(mels), flush=True)
 
-    for stage, (part, part_config, part_folder) in enumerate(stages):
-        if part.feature == "latent":
-            cached = encode_tracks(config, folder, cached)
-        if part_folder != folder:
-            parallel.main_first(lambda: workdir.open_workdir(part_folder, part_config), "part")  # noqa: B023 - called at once
-        record_data(part_folder, cached)
-        train(part, part_config, part_folder, cached, f"phase {stage + 2} of {len(stages) + 1}")
+    for number, (model, part, home) in enumerate(stages, start=2):
+        if home != folder:
+            parallel.main_first(lambda home=home, part=part: workdir.open_workdir(home, part), "part")
+        cached = mels
+        if model.feature == "latent":
+            print("encoding the tracks as latents", flush=True)
+            path = part["vae"]["path"]
+            cached = latents.encode_tracks(part, folder, epath.Path(path) if path else folder / AUTOENCODER, mels)
+        record_data(home, mels)
+        if not train(model, part, home, cached, f"phase {number} of {len(stages) + 1}"):
+            break
     return folder
 
 
-def trains_autoencoder(config: Mapping[str, Any]) -> bool:
-    """Whether a run has to train an autoencoder of its own first."""
-    return config["model"]["name"] == "latent" and not config["vae"]["path"]
+def plan(config: Mapping[str, Any], folder: epath.Path) -> list[tuple[Model, Mapping[str, Any], epath.Path]]:
+    """What is to be trained, in order: model, configuration, workdir. All that can be refused without data is refused here."""
+    stages = [(config, folder)]
+    if config["model"].get("name") == "latent" and not latents.is_ready(folder):
+        if config["vae"]["path"]:
+            latents.find_autoencoder(config)
+        else:
+            stages.insert(0, (autoencoder_config(config), folder / AUTOENCODER))
+    checked = []
+    for part, home in stages:
+        check_settings(part, parallel.device_count())
+        model = models.build(part)
+        forecast.num_parameters(model)  # traces the network: sizes that do not fit show here
+        loop.make_optimizer(model, part["optim"])
+        if model.denoise_fn is not None:
+            generation.grid_and_options(part["process"], part["sampler"])
+        if MelSpec(**part["mel"]).level != "absolute":
+            raise UsageError(
+                "config.mel.level='clip' is for imported models, to be sampled; train with level='absolute'"
+            )
+        checked.append((model, part, home))
+    return checked
 
 
 def autoencoder_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration of the autoencoder of a latent run: its own section, and what the two share."""
-    return {
-        **{key: config[key] for key in SHARED},
-        **{key: value for key, value in config["vae"].items() if key != "path"},
-    }
-
-
-def find_autoencoder(config: Mapping[str, Any]) -> epath.Path:
-    """The workdir of the autoencoder that config.vae.path names. Raises DataError or UsageError when it is none, or does not fit."""
-    path = epath.Path(config["vae"]["path"])
-    if not (path / "config.json").exists():
-        raise DataError(
-            f"config.vae.path={path} is not a workdir; train an autoencoder with --config=configs/vae.py, or leave the path empty"
-        )
-    there = configuration.from_json((path / "config.json").read_text())
-    if there["model"]["name"] != "vae":
-        raise UsageError(f"config.vae.path={path} holds a {there['model']['name']} model, not an autoencoder")
-    for key, mine in (("network", config["vae"]["network"]), ("mel", config["mel"])):
-        if differing := configuration.differences(there[key], mine):
-            listed = ", ".join(f"{key}.{name}: {a!r} there, {b!r} here" for name, (a, b) in differing.items())
-            raise UsageError(f"the autoencoder in {path} does not fit this configuration ({listed})")
-    return path
+    own = {key: value for key, value in config["vae"].items() if key != "path"}
+    return {**{key: config[key] for key in SHARED}, **own}
 
 
 def record_data(folder: epath.Path, cached: data.Tracks) -> None:
-    """Puts what is known of the data among the run's facts."""
+    """Puts what is known of the data among the run's facts. Raises UsageError when a run that resumes would go on with other data."""
+    there = facts.read(folder).get("fingerprint", cached.fingerprint)
+    if there != cached.fingerprint:
+        raise UsageError(
+            f"the data have changed since {folder} began ({there}, now {cached.fingerprint}): restore them, or name another --workdir"
+        )
     count = sum(len(cached.split(name)) for name in ("train", "test"))
-    facts = {"hours": round(cached.hours, 4), "tracks": count, "licences": list(cached.licences)}
-    workdir.add_facts(folder, **facts, fingerprint=cached.fingerprint)
+    facts.add(
+        folder,
+        hours=round(cached.hours, 4),
+        tracks=count,
+        licences=list(cached.licences),
+        fingerprint=cached.fingerprint,
+    )
 
 
 def describe_data(cached: data.Tracks) -> str:
     """What there is to train on, and what was left out."""
     usable = {name: len(cached.split(name)) for name in ("train", "test")}
     lines = [f"{cached.hours:.2f} hours: {usable['train']} tracks to train on, {usable['test']} held out"]
+    if not usable["test"]:
+        lines.append("a single track: held-out losses are of the training data")
     if cached.skipped:
         first = cached.skipped[0]
         listed = cached.path / "report.json"
-        lines.append(f"{len(cached.skipped)} tracks left out, the first {first['name']}, {first['reason']}; all are listed in {listed}")
+        lines.append(
+            f"{len(cached.skipped)} tracks left out, the first {first['name']}, {first['reason']}; all are listed in {listed}"
+        )
     return "\n".join(lines)
 
 
-def encode_tracks(config: Mapping[str, Any], folder: epath.Path, cached: data.Tracks) -> data.Tracks:
-    """The latents of all tracks; the autoencoder and the latents' mean and deviation go into the workdir, once."""
-    path = folder / latent.VAE_FILE
-    if path.exists():
-        params = weights.read_tree(path)["autoencoder"]
-    else:
-        home = find_autoencoder(config) if config["vae"]["path"] else folder / AUTOENCODER
-        params = milestones.read(home)[1]["autoencoder"]
-    spec, window = MelSpec(**config["mel"]), max(config["model"]["frames"], 4 * MARGIN)  # wider than its margins
-    encode = latent.track_encoder(
-        config["vae"]["network"], params, channels=spec.channels, window=window, margin=MARGIN
-    )
-    print("encoding the tracks as latents", flush=True)
-    encoder = f"{weights.fingerprint(params)}-{window}-{MARGIN}"
-    encoded = parallel.main_first(
-        lambda: data.build_latents(cached, encode, encoder, config["data"]["cache_dir"]), "latents"
-    )
-    if not path.exists() and parallel.is_main():
-        mean, std = latent_statistics(encoded)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        weights.write_tree(path, {"autoencoder": params, "latent_mean": mean, "latent_std": std})
-        workdir.add_facts(folder, vae_sha256=weights.sha256(path), latent_mean=mean.tolist(), latent_std=std.tolist())
-        print(f"latents have a standard deviation of {', '.join(f'{s:.3g}' for s in std)} by channel", flush=True)
-    parallel.barrier("autoencoder")
-    return encoded
-
-
-def latent_statistics(encoded: data.Tracks) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each latent channel over the tracks to train on: float32 [Z] each, one record in memory at a time."""
-    split = encoded.split("train")
-    count, total, squares = 0, 0.0, 0.0
-    for record in range(len(split)):
-        z = split[[record]][0]["latent"].astype(np.float64).reshape(-1, len(split.silence[0]))
-        count, total, squares = count + len(z), total + z.sum(0), squares + (z**2).sum(0)
-    mean = total / count
-    return mean.astype(np.float32), np.sqrt(squares / count - mean**2).astype(np.float32)
-
-
-def train(model: Model, config: Mapping[str, Any], folder: epath.Path, cached: data.Tracks, phase: str) -> None:
-    """Trains one model on its cached tracks, unless it is trained already."""
+def train(model: Model, config: Mapping[str, Any], folder: epath.Path, cached: data.Tracks, phase: str) -> bool:
+    """Trains one model on its cached tracks, unless it is trained already; returns whether it is now, or was asked to stop before."""
     checkpoints = Checkpoints(folder / "checkpoints", keep=config["keep_checkpoints"])
     resume_step = checkpoints.latest_valid_step() or 0
     if parallel.is_main():
@@ -171,48 +137,62 @@ def train(model: Model, config: Mapping[str, Any], folder: epath.Path, cached: d
     with Writer(folder, resume_step=resume_step, primary=parallel.is_main()) as writer:
         if resume_step >= config["num_steps"]:
             writer.log(f"{phase}: {folder} is trained already, {resume_step} steps")
-            return
-        facts = workdir.read_facts(folder)
-        micro_batch = facts.get("micro_batch") or forecast.choose_micro_batch(model, config)
-        workdir.add_facts(
-            folder, micro_batch=micro_batch, parameters=forecast.num_parameters(model), resumed_at=resume_step
-        )
+            return True
+        micro_batch = parallel.from_main(choose_micro_batch(model, config, folder, writer))
+        facts.add(folder, micro_batch=micro_batch, parameters=forecast.num_parameters(model))
         writer.log(
             f"{phase}: {config['model']['name']}, steps {resume_step} to {config['num_steps']}, micro-batch {micro_batch}"
         )
         if resume_step == 0:
             writer.log(forecast.parameter_table(model))
-        train_split, test_split = cached.split("train"), cached.split("test")
-        shape = {"feature": model.feature, "frames": model.clip_frames, "batch_size": config["batch_size"]}
+        test_split = cached.split("test") if len(cached.split("test")) else cached.split("train")
+        shape = {"feature": model.feature, "frames": model.clip_frames}
         batches = partial(
             data.batches,
-            train_split,
+            cached.split("train"),
             **shape,
+            batch_size=config["batch_size"],
             seed=config["seed"],
             loader=config["data"]["loader"],
             rows=parallel.rows(config["batch_size"]),
         )
-        held_out = list(data.held_out(test_split if len(test_split) else train_split, **shape, limit=HELD_OUT_CLIPS))
-        frozen = model.load_frozen(folder)
-        mels = np.concatenate([batch["x_0"][batch["weight"] > 0] for batch in held_out])[:8]
-        if model.feature == "latent":
-            mels = np.asarray(jax.jit(model.to_mel)(frozen, (mels - frozen["latent_mean"]) / frozen["latent_std"]))
+        held_out_size = micro_batch * parallel.local_device_count()
+        held_out = list(data.held_out(test_split, **shape, batch_size=held_out_size, limit=HELD_OUT_CLIPS))
+        clips = np.concatenate([batch["x_0"][batch["weight"] > 0] for batch in held_out])
         made = Run(
             workdir=folder,
             config=config,
             model=model,
-            frozen=frozen,
+            frozen=model.load_frozen(folder),
             batches=lambda start_step: batches(start_step=start_step),
             held_out=held_out,
-            mels=mels,
+            examples=clips[np.linspace(0, len(clips) - 1, min(EXAMPLES, len(clips))).astype(int)],
             micro_batch=micro_batch,
             commands=commands(folder, model),
         )
-        loop.train(made, writer, checkpoints)
+        finished = loop.train(made, writer, checkpoints)
+    parallel.barrier("trained")
+    return finished
 
 
-def commands(folder: epath.Path, model: Model) -> dict[str, str]:
+def choose_micro_batch(model: Model, config: Mapping[str, Any], folder: epath.Path, writer: Writer) -> int:
+    """config.optim.micro_batch; or what this run has used so far, as long as it divides a device's share; or what fits the memory."""
+    if config["optim"]["micro_batch"]:
+        return config["optim"]["micro_batch"]
+    recorded = facts.read(folder).get("micro_batch")
+    if recorded and parallel.rows_per_device(config["batch_size"]) % recorded == 0:
+        return recorded
+    chosen = forecast.choose_micro_batch(model, config)
+    if recorded:
+        writer.log(
+            f"micro-batch {chosen} instead of {recorded}: other devices share the batch now; sums differ by rounding"
+        )
+    return chosen
+
+
+def commands(folder: Any, model: Model) -> dict[str, str]:
     """What to do next with a trained model."""
+    folder = shlex.quote(str(folder))
     if model.denoise_fn is None:
         return {
             "train a latent model on it": f"python run_train.py --config=configs/latent.py --config.vae.path={folder}"
@@ -225,7 +205,7 @@ def commands(folder: epath.Path, model: Model) -> dict[str, str]:
 
 def summary(folder: epath.Path) -> str:
     """The last lines of a run: where to listen, and the commands to use its model."""
-    config = configuration.from_json((folder / "config.json").read_text())
+    config = configuration.read(folder)
     lines = [f"listen: {folder / 'listen.html'}"]
     lines += [f"{purpose}:\n    {command}" for purpose, command in commands(folder, models.build(config)).items()]
     return "\n".join(lines)

@@ -16,7 +16,7 @@ class Run:
 
     batches(start_step): this process's rows of the global batches, from a step on
     held_out: fixed batches of clips that are never trained on
-    mels: log-mels [B, T, F, C] of held-out clips, to be heard beside the model's
+    examples: held-out clips [B, ...] as tracks hold them, to be heard beside the model's
     micro_batch: examples at once on a device
     commands: {what for: shell line}, to use the model once it is trained
     """
@@ -27,6 +27,6 @@ class Run:
     frozen: Params
     batches: Callable[[int], Iterator[Mapping[str, np.ndarray]]]
     held_out: Sequence[Mapping[str, np.ndarray]]
-    mels: np.ndarray
+    examples: np.ndarray
     micro_batch: int
     commands: Mapping[str, str]

@@ -1,32 +1,33 @@
 """What a run leaves to hear and see on its way: generated clips, or an autoencoder's reconstructions, beside real ones."""
 
+import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from musicdiff import artifacts, generation, parallel, randomness
+from musicdiff import artifacts, facts, generation, parallel, randomness
 from musicdiff.audio import picture, quality
 from musicdiff.audio.mel import MelSpec
 from musicdiff.config import fingerprint
 from musicdiff.training import card, curves, workdir
 from musicdiff.training.run import Run
 from musicdiff.training.writer import Writer
-from musicdiff.typing import Params
+from musicdiff.typing import Model, Params
 
 NUM_CLIPS = 4
 
 
 def leave(run: Run, step: int, params: Params, writer: Writer) -> None:
     """Clips, curves, the page that plays them and the card, as they stand after `step` updates."""
-    facts = workdir.read_facts(run.workdir)
+    known = facts.read(run.workdir)
     if run.model.denoise_fn is None:
         clips = save_reconstructions(run, step, params)
     else:
         generator = generation.Generator(
-            run.model, params, run.frozen, run.config, run.workdir.name, step, facts["roughness"]
+            run.model, params, run.frozen, run.config, run.workdir.name, step, known.get("roughness")
         )
         clips, factor = save_generated(run, generator)
         writer.scalars(step, {"sample/real_time_factor": factor})
@@ -37,27 +38,30 @@ def leave(run: Run, step: int, params: Params, writer: Writer) -> None:
     artifacts.rebuild_page(
         run.workdir, f"{run.workdir.name}: what it sounds like", commands=list(run.commands.values())
     )
-    card.write_card(run.workdir, config=run.config, facts=card_facts(run, facts))
+    card.write_card(run.workdir, config=run.config, facts=card_facts(run, known))
 
 
-def save_real(run: Run, params: Params) -> float:
+def save_real(run: Run) -> float:
     """Writes held-out clips as representation and vocoder carry them, the best that a model can sound like.
 
-    Returns their roughness, the scale that noise-like output is told by.
+    Returns the roughness of all examples, the scale that noise-like output is told by.
     """
-    mels = _reconstruct(run, params)
+    # An autoencoder is what is trained, its mel what it is compared with; other representations are frozen.
+    x_0 = run.examples if run.model.denoise_fn is None else run.model.reconstruct(None, run.frozen, run.examples)
+    mels, audio = _render(run, x_0[:NUM_CLIPS])
     names = [f"real {i + 1}, through representation and vocoder" for i in range(len(mels))]
     provenance = [{"config": fingerprint(run.config), "source": run.config["data"]["source"]}] * len(mels)
-    _save(run, "real", names, _vocode(run, mels), mels, provenance)
-    return float(np.mean(quality.roughness(run.mels)))
+    _save(run, "real", names, audio, mels, provenance)
+    to_mel = _compiled(run.model, "to_mel")  # one by one: the decoder of a full-size autoencoder takes gigabytes a clip
+    return float(np.mean([np.asarray(quality.roughness(to_mel(run.frozen, x_0[i : i + 1]))) for i in range(len(x_0))]))
 
 
 def save_reconstructions(run: Run, step: int, params: Params) -> list[artifacts.Clip]:
     """Writes what an autoencoder of these weights makes of held-out clips."""
-    mels = _reconstruct(run, params)
+    mels, audio = _render(run, _compiled(run.model, "reconstruct")(params, run.frozen, run.examples[:NUM_CLIPS]))
     names = [f"reconstruction {i + 1}, step {step}" for i in range(len(mels))]
     provenance = [{"config": fingerprint(run.config), "step": step}] * len(mels)
-    return _save(run, f"step_{step:06d}", names, _vocode(run, mels), mels, provenance)
+    return _save(run, f"step_{step:06d}", names, audio, mels, provenance)
 
 
 def save_generated(run: Run, generator: generation.Generator) -> tuple[list[artifacts.Clip], float]:
@@ -71,10 +75,10 @@ def save_generated(run: Run, generator: generation.Generator) -> tuple[list[arti
     return saved, clips.real_time_factor
 
 
-def card_facts(run: Run, facts: Mapping[str, Any]) -> card.Facts:
+def card_facts(run: Run, known: Mapping[str, Any]) -> card.Facts:
     """The facts of a run, as its card wants them."""
     versions = json.loads((run.workdir / workdir.VERSIONS).read_text())
-    known = {key: facts[key] for key in ("parameters", "hours", "tracks", "licences", "seconds") if key in facts}
+    shown = {key: known[key] for key in ("parameters", "hours", "tracks", "licences", "seconds") if key in known}
     return card.Facts(
         name=run.workdir.name,
         domain=run.model.domain,
@@ -82,17 +86,20 @@ def card_facts(run: Run, facts: Mapping[str, Any]) -> card.Facts:
         device=parallel.device_description(),
         versions={name: version for name, version in versions.items() if version},
         commands=run.commands,
-        **known,
+        **shown,
     )
 
 
-def _reconstruct(run: Run, params: Params) -> np.ndarray:
-    return np.asarray(jax.jit(run.model.reconstruct)(params, run.frozen, run.mels[:NUM_CLIPS]))
+def _render(run: Run, x_0: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Mels and audio of clips."""
+    keys = randomness.seed_keys(np.arange(len(x_0), dtype=np.uint32), "vocoder")
+    audio = _compiled(run.model, "to_audio")(run.frozen, x_0, keys)
+    return np.asarray(_compiled(run.model, "to_mel")(run.frozen, x_0)), np.asarray(audio)
 
 
-def _vocode(run: Run, mels: np.ndarray) -> np.ndarray:
-    keys = randomness.seed_keys(np.arange(len(mels), dtype=np.uint32), "vocoder")
-    return np.asarray(jax.jit(run.model.to_audio)(run.frozen, mels, keys))
+@functools.lru_cache(maxsize=8)
+def _compiled(model: Model, function: str) -> Callable:
+    return jax.jit(getattr(model, function))
 
 
 def _save(

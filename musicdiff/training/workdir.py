@@ -1,4 +1,4 @@
-"""A run's folder: its configuration, the versions it runs under, and what it learns about itself. Opening it decides whether a run may resume."""
+"""A run's folder: its configuration and the versions it runs under. Opening it decides whether a run may resume."""
 
 import importlib.metadata
 import json
@@ -12,7 +12,9 @@ from musicdiff import config as configuration
 from musicdiff import parallel
 from musicdiff.errors import UsageError
 
-MAY_CHANGE = ("num_steps", "log_every", "sample_every", "checkpoint_every", "sampler.", "data.cache_dir")
+# data.source: as long as the data are the same, wherever they lie (`phases.record_data`).
+MAY_CHANGE = ("num_steps", "log_every", "sample_every", "checkpoint_every", "sampler.", "data.cache_dir", "data.source")
+MAY_CHANGE += ("optim.micro_batch",)
 VERSIONS = "versions.json"
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "tensorflow-datasets", "librosa")
 
@@ -25,7 +27,7 @@ def open_workdir(workdir: Any, config: Mapping[str, Any]) -> epath.Path:
     workdir = epath.Path(workdir)
     path = workdir / "config.json"
     if path.exists():
-        there = configuration.from_json(path.read_text())
+        there = configuration.read(workdir)
         changed = {
             key: values
             for key, values in configuration.differences(there, config).items()
@@ -39,24 +41,11 @@ def open_workdir(workdir: Any, config: Mapping[str, Any]) -> epath.Path:
     if not parallel.is_main():
         return workdir
     workdir.mkdir(parents=True, exist_ok=True)
-    path.write_text(configuration.to_json(config))
+    if not path.exists() or path.read_text() != configuration.to_json(config):
+        path.write_text(configuration.to_json(config))
     versions = {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
     (workdir / VERSIONS).write_text(json.dumps(versions, indent=2))
     return workdir
-
-
-def read_facts(workdir: Any) -> dict[str, Any]:
-    """What the run has recorded of itself so far: parameters, hours of data, micro-batch, seconds trained ..."""
-    path = epath.Path(workdir) / "facts.json"
-    return json.loads(path.read_text()) if path.exists() else {}
-
-
-def add_facts(workdir: Any, **facts: Any) -> dict[str, Any]:
-    """Adds to the run's facts and returns them all; the main process writes them."""
-    merged = read_facts(workdir) | facts
-    if parallel.is_main():
-        (epath.Path(workdir) / "facts.json").write_text(json.dumps(merged, indent=2))
-    return merged
 
 
 def _version(name: str) -> str | None:

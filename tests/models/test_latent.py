@@ -1,7 +1,6 @@
-"""The latent model: latents of whole tracks in windows, and the autoencoder that a workdir keeps."""
+"""The latent model: the autoencoder that a workdir keeps, and sizes that fit both networks."""
 
 import jax
-import jax.numpy as jnp
 import micro
 import numpy as np
 import pytest
@@ -9,64 +8,6 @@ import pytest
 from musicdiff import models, weights
 from musicdiff.errors import DataError, UsageError
 from musicdiff.models import latent
-
-NETWORK = {"latent_channels": 2, "patch": 2, "channels": (8, 16), "num_res_blocks": 1, "groups": 4, "attention": False}
-
-
-class Blur:
-    """An autoencoder without normalisation: a latent is the weighted mean of the mel from 5 frames before to 5 frames after its own 4."""
-
-    multiple, reach = (4, 4), 5
-
-    def __init__(self, **network):
-        pass
-
-    def apply(self, params, x, method):
-        taps = np.linspace(1, 2, 4 + 2 * self.reach, dtype=np.float32)
-        x = x.reshape(*x.shape[:2], -1, 4, x.shape[-1]).mean(3)  # [B, T, F / 4, C]
-        x = jnp.pad(x, ((0, 0), (self.reach, self.reach), (0, 0), (0, 0)))
-        starts = range(0, x.shape[1] - 2 * self.reach, 4)
-        windows = [sum(tap * x[:, start + i] for i, tap in enumerate(taps)) for start in starts]
-        return jnp.stack(windows, axis=1), None
-
-
-@pytest.mark.parametrize("length", [1, 47, 48, 96, 97, 200])
-def test_windows_leave_no_seam(monkeypatch, length):
-    """A track in windows is the whole track at once, between silences as wide as the margin."""
-    monkeypatch.setattr(latent, "Autoencoder", Blur)
-    window, margin = 64, 8
-    mel = np.random.default_rng(length).uniform(-1, 1, (length, 8, 1)).astype(np.float32)
-    z = latent.track_encoder(NETWORK, {}, channels=1, window=window, margin=margin)(mel)
-    padded = max(length, window)
-    assert z.shape == (-(-padded // 4), 2, 1)
-    whole = np.pad(mel, ((margin, margin + -length % 4 + max(0, window - length)), (0, 0), (0, 0)), constant_values=-1)
-    whole = whole[: len(whole) // 4 * 4]
-    expected = np.asarray(Blur().apply({}, whole[None], "encode")[0])[0, margin // 4 :]
-    np.testing.assert_allclose(z, expected[: len(z)], rtol=1e-5)
-
-
-@pytest.fixture(scope="module")
-def params():
-    autoencoder = latent.Autoencoder(in_channels=1, **NETWORK)
-    return micro.randomise(lambda key: autoencoder.init(key, jnp.zeros((1, 64, 16, 1)))["params"])
-
-
-def test_one_window_is_what_the_autoencoder_says(params):
-    """With a real autoencoder, whose norms see the whole window: the middle of the window around a track that fills it."""
-    mel = np.random.default_rng(0).uniform(-1, 1, (96, 16, 1)).astype(np.float32)
-    z = latent.track_encoder(NETWORK, params, channels=1, window=128, margin=16)(mel)
-    window = np.pad(mel, ((16, 16), (0, 0), (0, 0)), constant_values=-1)
-    autoencoder = latent.Autoencoder(in_channels=1, **NETWORK)
-    mean, _ = jax.jit(lambda x: autoencoder.apply({"params": params}, x, method="encode"))(window[None])
-    assert z.shape == (32, 4, 2)
-    np.testing.assert_allclose(z[:24], mean[0, 4:28], atol=1e-5)
-
-
-def test_a_short_track_goes_on_in_silence(params):
-    encode = latent.track_encoder(NETWORK, params, channels=1, window=128, margin=16)
-    mel = np.random.default_rng(0).uniform(-1, 1, (21, 16, 1)).astype(np.float32)
-    silent = np.pad(mel, ((0, 107), (0, 0), (0, 0)), constant_values=-1)
-    np.testing.assert_array_equal(encode(mel), encode(silent))
 
 
 def test_a_workdir_without_its_autoencoder_is_named(tmp_path):

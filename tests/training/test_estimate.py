@@ -117,7 +117,9 @@ def test_an_evaluation_of_the_full_unet():
     """31.0 GFLOP at 64 x 64, as measured elsewhere for the same network."""
     model = models.build(configuration.load("mel:64x64").config)
     params = jax.eval_shape(model.init, jax.random.key(0))
-    evaluation = cost(lambda params, x: model.denoise_fn(params, {})(x, jnp.float32(0), {}), params, shape(1, 64, 64, 1))
+    evaluation = cost(
+        lambda params, x: model.denoise_fn(params, {})(x, jnp.float32(0), {}), params, shape(1, 64, 64, 1)
+    )
     assert evaluation.flops == pytest.approx(31.0e9, rel=0.01)
     assert evaluation.peak_bytes > 4 * 113_668_609
 

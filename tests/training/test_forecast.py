@@ -72,7 +72,9 @@ def test_time_is_operations_over_rate(model, tmp_path, capsys):
 def test_days_without_an_accelerator_name_the_tiny_preset(model, tmp_path, capsys):
     config = micro.make_config("mel", "num_steps=100")
     said = announced(model, config, tmp_path, capsys, rate=1.0)
-    assert "there is no accelerator here" in said and "--config=configs/mel.py:tiny" in said and "this run goes on" in said
+    assert (
+        "there is no accelerator here" in said and "--config=configs/mel.py:tiny" in said and "this run goes on" in said
+    )
     assert "accelerator" not in announced(model, config, tmp_path, capsys, rate=1.0, accelerator=True)
 
 

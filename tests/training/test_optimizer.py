@@ -48,7 +48,9 @@ def test_weights_decay_by_themselves():
     zeros = {"a": jnp.zeros(2)}
     last = updates(6, grads=zeros, weight_decay=0.5)[-1]["a"]
     rate = optimizer.learning_rate_schedule(1e-2, 4, 20)
-    np.testing.assert_allclose(last, np.array([1.0, -2.0]) * np.prod([1 - 0.5 * float(rate(i)) for i in range(6)]), rtol=1e-6)
+    np.testing.assert_allclose(
+        last, np.array([1.0, -2.0]) * np.prod([1 - 0.5 * float(rate(i)) for i in range(6)]), rtol=1e-6
+    )
 
 
 def test_gradients_are_clipped_together():
@@ -77,5 +79,7 @@ def test_what_is_free_moves_as_if_nothing_were_held():
 
 @pytest.mark.parametrize(("warmup", "decay"), [(20, 20), (30, 20), (-1, 20)])
 def test_warm_up_ends_before_the_decay(warmup, decay):
-    with pytest.raises(UsageError, match=rf"config\.optim\.warmup_steps must lie in \[0, decay_steps\): {warmup} against {decay}"):
+    with pytest.raises(
+        UsageError, match=rf"config\.optim\.warmup_steps must lie in \[0, decay_steps\): {warmup} against {decay}"
+    ):
         optimizer.build(**{**SETTINGS, "warmup_steps": warmup, "decay_steps": decay})

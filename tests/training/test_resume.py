@@ -28,7 +28,7 @@ def run(cache_dir):
     def run(folder, *changes):
         config = micro.make_config("mel", *CLOCK, f"data.cache_dir={cache_dir}", *changes)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(samples, "save_real", lambda run, params: 0.1)
+            patch.setattr(samples, "save_real", lambda run: 0.1)
             patch.setattr(samples, "leave", lambda run, step, params, writer: None)
             phases.run(config, folder)
 
@@ -74,16 +74,14 @@ def losses(folder, prefix):
     return [record for record in records if len(record) > 1]
 
 
-def assert_same_run(folder, whole, tested=(5, 10)):
-    """Parameters, average, moments, losses and the weights to sample with, to the last bit; `tested`: where it was evaluated."""
+def assert_same_run(folder, whole):
+    """Parameters, average, moments, losses and the weights to sample with, to the last bit."""
     step, state = read_state(folder)
     expected_step, expected = read_state(whole)
     assert step == expected_step == STEPS
     jax.tree.map(np.testing.assert_array_equal, state, expected)
     assert losses(folder, "train/") == losses(whole, "train/")
-    found = losses(folder, "test/")
-    assert [record["step"] for record in found] == list(tested)
-    assert [record for record in found if record["step"] in (5, 10)] == losses(whole, "test/")
+    assert losses(folder, "test/") == losses(whole, "test/")
     weights = f"milestones/step_{STEPS:06d}.safetensors"
     assert (folder / weights).read_bytes() == (whole / weights).read_bytes()
 
@@ -120,9 +118,8 @@ def test_stopped_then_killed_at_any_step(run, command, whole, tmp_path):
     process = start("train.py", "SIGTERM", 3, *command(folder))
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
-    assert "stopped by SIGTERM after step 3, saved" in output and "musicdiff sample" in output
+    assert "stopped by SIGTERM after step 3, saved" in output
     assert read_state(folder)[0] == 3
-    assert [record["step"] for record in read_metrics(folder) if "test/loss" in record] == [3]
 
     steps = random.randrange(1, STEPS - 3)
     process = start("train.py", "SIGKILL", steps, *command(folder))
@@ -130,7 +127,7 @@ def test_stopped_then_killed_at_any_step(run, command, whole, tmp_path):
     assert process.returncode == -signal.SIGKILL, errors
 
     run(folder)
-    assert_same_run(folder, whole, tested=[3, 5, 10])
+    assert_same_run(folder, whole)
 
 
 def test_a_trained_run_is_left_as_it_is(run, whole, tmp_path):

@@ -8,6 +8,8 @@ import pytest
 from musicdiff.errors import UsageError
 from musicdiff.training.settings import check_settings
 
+POSITIVE = ("num_steps", "batch_size", "log_every", "checkpoint_every", "keep_checkpoints")
+
 
 def changed(dotted, value):
     config = micro.make_config("mel")
@@ -24,7 +26,7 @@ def test_good_settings_pass(name):
 @pytest.mark.parametrize(
     ("key", "value", "allowed"),
     [
-        *((key, value, "must be a whole number above 0") for key in ("num_steps", "batch_size", "log_every", "checkpoint_every", "keep_checkpoints") for value in (0, -1)),
+        *((key, value, "must be a whole number above 0") for key in POSITIVE for value in (0, -1)),
         ("seed", -1, "must be 0 or more"),
         ("sample_every", -1, "must be 0 or more"),
         ("optim.micro_batch", -2, "must be 0 or more"),
@@ -73,5 +75,7 @@ def test_a_micro_batch_divides_a_devices_share():
         if fits:
             check_settings(config, devices)
         else:
-            with pytest.raises(UsageError, match=rf"micro_batch={micro_batch} does not divide the {12 // devices} examples"):
+            with pytest.raises(
+                UsageError, match=rf"micro_batch={micro_batch} does not divide the {12 // devices} examples"
+            ):
                 check_settings(config, devices)

@@ -82,7 +82,9 @@ def test_the_update_is_the_optimizers_on_the_mean():
     params = np.asarray(state.params["kernel"]) - 0.1 * mean
     np.testing.assert_allclose(after.params["kernel"], params, rtol=1e-6)
     decay = min(0.5, 8 / 17)
-    np.testing.assert_allclose(after.ema_params["ema"]["kernel"], decay * state.params["kernel"] + (1 - decay) * params, rtol=1e-5)
+    np.testing.assert_allclose(
+        after.ema_params["ema"]["kernel"], decay * state.params["kernel"] + (1 - decay) * params, rtol=1e-5
+    )
     np.testing.assert_allclose(metrics["grad_norm"], np.linalg.norm(mean), rtol=1e-6)
     np.testing.assert_allclose(metrics["twice"], 2 * metrics["loss"], rtol=1e-6)
     assert after.step == 8

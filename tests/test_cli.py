@@ -1,0 +1,247 @@
+"""The command `musicdiff`: help for all, results on stdout, and bad input as one line on stderr with the right exit code and nothing written."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import click
+import micro
+import numpy as np
+import pytest
+import soundfile
+
+import musicdiff
+from musicdiff import cli
+
+HOUSE = pathlib.Path(musicdiff.__file__).parents[1]
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Calls the console script: (exit code, stdout, stderr)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["musicdiff", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+            raise SystemExit(0)
+        said = capsys.readouterr()
+        return caught.value.code or 0, said.out, said.err
+
+    return call
+
+
+def run(*arguments, folder):
+    """The same in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "musicdiff", *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": str(HOUSE)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def commands(group=cli.cli, path=()):
+    """The words of every command: ('data', 'doctor'), ..., the groups among them."""
+    yield path
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+@pytest.fixture
+def music(tmp_path):
+    """A folder with one short tone."""
+    folder = tmp_path / "music"
+    folder.mkdir()
+    audio = 0.3 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 8000)
+    soundfile.write(folder / "tone.wav", audio, 8000)
+    return folder
+
+
+@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_every_command_explains_itself(call, words, option):
+    code, output, errors = call(*words, option)
+    assert code == 0 and not errors
+    assert output.startswith("Usage: ") and " ".join(("musicdiff", *words)) in output.splitlines()[0]
+    assert len(output.splitlines()) > 4
+
+
+def test_the_commands_are_these():
+    assert {" ".join(words) for words in commands() if words} >= {
+        "train", "sample", "info", "convert", "data", "data build", "data doctor",
+    }  # fmt: skip
+
+
+def test_help_is_quick():
+    """Nothing heavy is imported for it."""
+    code = "import sys, musicdiff.cli; print([name for name in ('jax', 'numpy', 'tensorflow', 'librosa') if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(HOUSE)}, capture_output=True, text=True
+    )
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_the_version_is_told(call):
+    assert call("--version")[:2] == (0, f"musicdiff, version {musicdiff.__version__}\n")
+
+
+def test_as_a_module_it_is_the_same(tmp_path):
+    done = run("--help", folder=tmp_path)
+    assert done.returncode == 0 and done.stdout.startswith("Usage: ") and not done.stderr
+
+
+def test_info_as_json(call):
+    code, output, errors = call("info", "--config", "mel:tiny", "--json")
+    (row,) = json.loads(output)
+    assert code == 0 and not errors
+    assert row["config"] == "mel:tiny" and row["model"] == "mel" and row["shape"] == [512, 32, 1]
+    assert row["parameters"] > 1e6 and row["clip_seconds"] == 5.944 and row["evaluation_gflop"] > 0
+
+
+def test_info_as_a_table(call):
+    code, output, _ = call("info", "--config", "vae:tiny")
+    head, row = output.splitlines()
+    assert code == 0 and head.split()[0] == "config" and row.split()[0] == "vae:tiny"
+
+
+def test_clips_from_a_trained_model(call, trained, tmp_path):
+    code, output, errors = call("sample", "--workdir", trained, "--seeds", "7,0,4294967295", "--out", tmp_path / "out")
+    assert code == 0 and not errors
+    lines = output.splitlines()
+    assert len(list((tmp_path / "out").glob("*.wav"))) == 3
+    assert lines[-1] == f"listen: {tmp_path / 'out' / 'listen.html'}"
+    assert "44100 Hz, PCM_24" in lines[-3]
+
+
+def test_clips_of_another_kind(call, trained, tmp_path):
+    code, output, _ = call(
+        *("sample", "--workdir", trained, "--num", 3, "--seed", 5, "--option", "eta=0.5", "--milestone", "best"),
+        *("--rate", 8000, "--subtype", "PCM_16", "--format", "flac", "--out", tmp_path),
+    )
+    assert code == 0
+    files = sorted(tmp_path.glob("*.flac"))
+    assert [path.stem[-6:] for path in files] == ["seed-5", "seed-6", "seed-7"]
+    record = json.loads(files[0].with_suffix(".json").read_text())
+    assert record["sampler"]["eta"] == 0.5 and record["seed"] == 5
+    assert soundfile.info(files[0]).samplerate == 8000
+
+
+def test_a_cache_is_built_once(call, music, tmp_path):
+    cache = tmp_path / "cache"
+    first, again = (call("data", "build", f"folder:{music}", cache, "--config", "mel:tiny") for _ in range(2))
+    assert first[0] == again[0] == 0 and first[1] == again[1]
+    assert "1 tracks to train on, 0 held out" in first[1]
+    assert len(list(cache.glob("tracks-*"))) == 1
+
+
+def test_the_doctor_sees_a_source(call, music):
+    code, output, _ = call("data", "doctor", f"folder:{music}", "--json")
+    assert code == 0 and isinstance(json.loads(output), dict)
+    code, output, _ = call("data", "doctor", f"folder:{music}")
+    assert code == 0 and len(output.splitlines()) > 3
+
+
+def test_training_by_the_command(call, trained_copy):
+    """Overrides reach it, and it says what to do next."""
+    code, output, _ = call("train", "--workdir", trained_copy, "--config.num_steps=6")
+    assert code == 0
+    assert "is trained already, 6 steps" in output and f"musicdiff sample --workdir {trained_copy}" in output
+
+
+WORKDIR = "WORKDIR"  # stands for a trained one
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["train"], 2, ["name a configuration", "latent:tiny"]),
+        (["train", "mell:tiny"], 2, ["mell", "latent, mel, vae"]),
+        (["train", "mel:tny"], 2, ["tny", "tiny"]),
+        (["train", "mel:tiny", "--workdir", "run", "--config.optim.lr=1"], 2, ["lr"]),
+        (["train", "mel:tiny", "latent:tiny"], 2, ["one configuration at a time", "mel:tiny, latent:tiny"]),
+        (["train", "mel:tiny", "--workdir", "run", "--config.data.source=folder:none"], 3, ["none", "no such folder"]),
+        (["train", "--workdir", "none"], 3, ["none is not a workdir"]),
+        (["sample", "--workdir", "none"], 3, ["none is not a workdir"]),
+        (["sample", "--workdir", "none", "--num", "0"], 2, ["--num", "0"]),
+        (["sample", "--workdir", "none", "--seeds", "1,two"], 2, ["--seeds", "1,two"]),
+        (["sample", "--workdir", "none", "--option", "eta"], 2, ["--option", "eta"]),
+        (["sample", "--workdir", "none", "--option", "eta=high"], 2, ["--option", "eta=high"]),
+        (["sample", "--workdir", WORKDIR, "--milestone", "5"], 2, ["'5'", "latest, best, 3, 6"]),
+        (["sample", "--workdir", WORKDIR, "--sampler", "ddin"], 2, ["ddin", "ddim, ddpm, heun"]),
+        (["sample", "--workdir", WORKDIR, "--grid", "even"], 2, ["even", "linspace"]),
+        (["sample", "--workdir", WORKDIR, "--steps", "0"], 2, ["num_steps"]),
+        (["sample", "--workdir", WORKDIR, "--option", "etta=1"], 2, ["etta", "eta"]),
+        (["sample", "--workdir", WORKDIR, "--seed", "-1"], 2, ["seeds"]),
+        (["sample", "--workdir", WORKDIR, "--seconds", "0"], 2, ["0.0 s"]),
+        (["sample", "--workdir", WORKDIR, "--seconds", "nan"], 2, ["nan"]),
+        (["sample", "--workdir", WORKDIR, "--batch-size", "-1"], 2, ["batch"]),
+        (["sample", "--workdir", WORKDIR, "--seeds", "7,0,4294967295", "--rate", "1"], 2, ["8000", "192000", "1"]),
+        (["sample", "--workdir", WORKDIR, "--seeds", "7,0,4294967295", "--subtype", "PCM_20"], 2, ["PCM_20", "PCM_24"]),
+        (["sample", "--workdir", f"{WORKDIR}/autoencoder"], 2, ["autoencoder"]),
+        (["info"], 2, ["--config", "--all"]),
+        (["info", "--all", "--config", "mel:tiny"], 2, ["--config", "--all"]),
+        (["info", "--config", "mel:tny"], 2, ["tny"]),
+        (["data", "build", "radio", "cache"], 2, ["radio", "builtin, folder, tfds"]),
+        (["data", "build", "folder:none", "cache"], 3, ["none"]),
+        (["data", "build", "builtin:1", "cache", "--config", "mell"], 2, ["mell"]),
+        (["data", "doctor", "folder:none"], 3, ["none"]),
+        (["data", "doctor", "builtin:none"], 2, ["builtin:none"]),
+        (["convert", "none", "target"], 3, ["none does not exist"]),
+        (["convert", "none", "target", "--to", "diffusers"], 3, ["none does not exist"]),
+        (["convert", "here", "target", "--to", "diffusers"], 3, ["here is not a workdir"]),
+        (["convert", "here", "target"], 3, ["here"]),
+        (["convert", "none", "here"], 2, ["here is there already"]),
+        (["convert", WORKDIR, "target", "--to", "diffusers"], 2, ["schedule"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_line_and_writes_nothing(call, trained, tmp_path, monkeypatch, arguments, code, words):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "notes.txt").write_text("not a model")
+    monkeypatch.chdir(tmp_path)
+    found, _, errors = call(*(text.replace(WORKDIR, str(trained)) for text in arguments))
+    lines = errors.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), errors
+    assert found == code and all(word in lines[0] for word in words), lines[0]
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == ["here", "here/notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["sing"], ["sing"]),
+        (["data"], []),
+        (["sample"], ["--workdir"]),
+        (["sample", "--workdir", "none", "--num", "four"], ["--num", "four"]),
+        (["sample", "--workdir", "none", "--format", "mp3"], ["mp3", "wav", "flac"]),
+        (["data", "build", "builtin"], ["OUT"]),
+        (["convert", "a", "b", "--to", "onnx"], ["onnx", "musicdiff", "diffusers"]),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_parsed_is_refused(call, arguments, words):
+    code, _, errors = call(*arguments)
+    assert code == 2 and "Traceback" not in errors
+    assert all(word in errors.splitlines()[-1] for word in words), errors
+
+
+@pytest.mark.parametrize(("source", "code"), [("folder:none", 3), ("radio", 2)])
+def test_exit_codes_reach_the_shell(tmp_path, source, code):
+    done = run("data", "doctor", source, folder=tmp_path)
+    assert done.returncode == code and not done.stdout
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+def test_micro_overrides_are_understood(call, tmp_path, monkeypatch):
+    """The command takes what configurations take: here a source that is not there, after everything else was accepted."""
+    monkeypatch.chdir(tmp_path)
+    code, _, errors = call("train", "latent:tiny", *micro.overrides("latent", "data.source=folder:none"))
+    assert code == 3 and "no such folder" in errors and not list(tmp_path.iterdir())
