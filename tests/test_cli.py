@@ -122,7 +122,7 @@ def test_clips_from_a_trained_model(call, trained, tmp_path):
 
 
 def test_clips_of_another_kind(call, trained, tmp_path):
-    code, output, _ = call(
+    code, *_ = call(
         *("sample", "--workdir", trained, "--num", 3, "--seed", 5, "--option", "eta=0.5", "--milestone", "best"),
         *("--rate", 8000, "--subtype", "PCM_16", "--format", "flac", "--out", tmp_path),
     )

@@ -6,9 +6,9 @@ import pathlib
 import micro
 import numpy as np
 import pytest
-import run_train
 from processes import finish, start
 
+import run_train
 from musicdiff.checkpoints import Checkpoints
 from musicdiff.training.writer import read_metrics
 

@@ -9,7 +9,6 @@ import sys
 import warnings
 
 import run_train
-
 from musicdiff.training.clock import Clock
 
 name, steps, *arguments = sys.argv[1:]
