@@ -78,7 +78,7 @@ def plan(config: Mapping[str, Any], folder: epath.Path) -> list[tuple[Model, Map
     for part, home in stages:
         check_settings(part, parallel.device_count())
         model = models.build(part)
-        forecast.num_parameters(model)  # traces the network: sizes that do not fit show here
+        forecast.step_cost(model, 1)  # traces network, loss and vocoder: sizes that do not fit show here
         loop.make_optimizer(model, part["optim"])
         if model.denoise_fn is not None:
             generation.grid_and_options(part["process"], part["sampler"])
