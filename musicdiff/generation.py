@@ -16,9 +16,10 @@ import numpy as np
 from etils import epath
 
 from musicdiff import config as configuration
-from musicdiff import facts, milestones, models, parallel, randomness, samplers
+from musicdiff import facts, milestones, models, parallel, randomness, samplers, weights
 from musicdiff.diffusion import grids, guidance, schedules
-from musicdiff.errors import UsageError
+from musicdiff.errors import DataError, UsageError
+from musicdiff.models.latent import VAE_FILE
 from musicdiff.typing import Model, Params
 
 
@@ -70,9 +71,14 @@ def load(workdir: Any, *, milestone: str = "latest") -> Generator:
             f"{workdir} holds an autoencoder, which does not generate; train a latent model with --config.vae.path={workdir}"
         )
     chosen, params = milestones.read(workdir, milestone)
-    roughness = facts.read(workdir).get("roughness")
+    known = facts.read(workdir)
+    vae = workdir / VAE_FILE
+    if vae.exists() and weights.sha256(vae) != known.get("vae_sha256"):
+        raise DataError(
+            f"{vae} is damaged: its sha256 is not the one recorded; take it from a copy of the run"
+        )
     params, frozen = parallel.local(params), parallel.local(model.load_frozen(workdir))
-    return Generator(model, params, frozen, config, workdir.name, chosen.step, roughness)
+    return Generator(model, params, frozen, config, workdir.name, chosen.step, known.get("roughness"))
 
 
 def generate(

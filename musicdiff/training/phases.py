@@ -76,7 +76,7 @@ def plan(config: Mapping[str, Any], folder: epath.Path) -> list[tuple[Model, Map
             stages.insert(0, (autoencoder_config(config), folder / AUTOENCODER))
     checked = []
     for part, home in stages:
-        check_settings(part, parallel.device_count())
+        check_settings(part, parallel.device_count(), "config" if home == folder else "config.vae")
         model = models.build(part)
         forecast.step_cost(model, 1)  # traces network, loss and vocoder: sizes that do not fit show here
         loop.make_optimizer(model, part["optim"])

@@ -41,15 +41,15 @@ SECTIONS = {
 CHOICES = {"dtype": ("float32", "bfloat16"), "data.loader": ("tf", "numpy"), "parallel.engine": ("pmap", "jit")}
 
 
-def check_settings(config: Mapping[str, Any], devices: int) -> None:
-    """Raises UsageError for an unknown key, a number out of range, or a batch that `devices` cannot share."""
+def check_settings(config: Mapping[str, Any], devices: int, where: str = "config") -> None:
+    """Raises UsageError for an unknown key, a number out of range, or a batch that `devices` cannot share. where: what to call the configuration."""
     for key in config:
         if key not in KEYS:
-            raise UsageError(f"config.{key} is read by nothing; there are: {', '.join(sorted(KEYS))}")
+            raise UsageError(f"{where}.{key} is read by nothing; there are: {', '.join(sorted(KEYS))}")
     for section, known in SECTIONS.items():
         for key in config[section]:
             if key not in known:
-                raise UsageError(f"config.{section}.{key} is read by nothing; there are: {', '.join(sorted(known))}")
+                raise UsageError(f"{where}.{section}.{key} is read by nothing; there are: {', '.join(sorted(known))}")
     for keys, allowed, holds in (
         (POSITIVE, "a whole number above 0", lambda x: isinstance(x, int) and x > 0),
         (NOT_NEGATIVE, "0 or more", lambda x: x >= 0),
@@ -58,24 +58,30 @@ def check_settings(config: Mapping[str, Any], devices: int) -> None:
     ):
         for key in keys:
             if not holds(_get(config, key)):
-                raise UsageError(f"config.{key} must be {allowed}, not {_get(config, key)!r}")
+                raise UsageError(f"{where}.{key} must be {allowed}, not {_get(config, key)!r}")
+    for key, value in config["network"].items():
+        sizes = value if isinstance(value, tuple) else (value,)
+        if key != "attention_levels" and not (
+            sizes and all(size is None or isinstance(size, bool) or size >= 1 for size in sizes)
+        ):
+            raise UsageError(f"{where}.network.{key} must be 1 or more, not {value!r}")
     for key, known in CHOICES.items():
         if _get(config, key) not in known:
-            raise UsageError(f"config.{key} must be one of {', '.join(known)}, not {_get(config, key)!r}")
+            raise UsageError(f"{where}.{key} must be one of {', '.join(known)}, not {_get(config, key)!r}")
     if config["num_steps"] > config["optim"]["decay_steps"]:
         raise UsageError(
-            f"config.num_steps={config['num_steps']} goes beyond config.optim.decay_steps={config['optim']['decay_steps']}, where the "
+            f"{where}.num_steps={config['num_steps']} goes beyond {where}.optim.decay_steps={config['optim']['decay_steps']}, where the "
             "learning rate ends at 0: set both"
         )
     per_device, left = divmod(config["batch_size"], devices)
     if left or not per_device:
         raise UsageError(
-            f"config.batch_size={config['batch_size']} does not divide by {devices} devices; the next that does: {(per_device + 1) * devices}"
+            f"{where}.batch_size={config['batch_size']} does not divide by {devices} devices; the next that does: {(per_device + 1) * devices}"
         )
     micro_batch = config["optim"]["micro_batch"]
     if micro_batch and per_device % micro_batch:
         raise UsageError(
-            f"config.optim.micro_batch={micro_batch} does not divide the {per_device} examples of a device"
+            f"{where}.optim.micro_batch={micro_batch} does not divide the {per_device} examples of a device"
         )
 
 
