@@ -28,7 +28,7 @@ class Objective(NamedTuple):
 
     schedule: the training levels
     loss(network, x_0, keys [B]) -> (losses [B], metrics {name: [B]}): t and eps of an example from its key alone
-    loss_at(network, x_0, eps, log_snr [B]) -> the same at given levels with given noise, for held-out losses
+    loss_at(network, x_0, eps, log_snr [B]) -> the same at given levels with given noise, for losses level by level
     denoise(network, x_t, log_snr, to=None) -> Prediction: a DenoiseFn once the network is bound
     """
 
