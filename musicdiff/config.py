@@ -1,7 +1,7 @@
 """Configurations: `file:preset` -> a plain nested dict; the only file that touches ml_collections.
 
 A configuration is read once, at the top; below run_train.py and training/loop.py there are plain keyword arguments. Each section is exactly the
-keyword arguments of one callable, bound by `call`: that is how a key that nothing reads becomes an error.
+keyword arguments of one callable, bound by `choice.call`: that is how a key that nothing reads becomes an error.
 """
 
 import dataclasses
@@ -9,11 +9,10 @@ import difflib
 import hashlib
 import importlib.machinery
 import importlib.util
-import inspect
 import json
 import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,26 +81,6 @@ def read(workdir: Any) -> dict[str, Any]:
         raise DataError(
             f"{path} is damaged; take it from a copy of the run, or remove the folder and train anew"
         ) from None
-
-
-def call(function: Callable, section: Mapping[str, Any], where: str, **given: Any) -> Any:
-    """Calls `function(**given, **section)`. Raises UsageError that names `config.<where>.<key>` for a key that it does not take, or lacks."""
-    parameters = inspect.signature(function).parameters
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    allowed = [name for name in parameters if name not in given]
-    for key in section:
-        if key not in allowed and not open_ended:
-            close = difflib.get_close_matches(key, allowed, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(allowed)}"
-            raise UsageError(f"config.{where}.{key} is read by nothing; {hint}")
-    for name, parameter in parameters.items():
-        if (
-            parameter.default is parameter.empty
-            and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-            and name not in {**given, **section}
-        ):
-            raise UsageError(f"config.{where}.{name} is missing")
-    return function(**given, **section)
 
 
 def plugin_options(section: Mapping[str, Any]) -> dict[str, Any]:

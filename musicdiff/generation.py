@@ -74,9 +74,7 @@ def load(workdir: Any, *, milestone: str = "latest") -> Generator:
     known = facts.read(workdir)
     vae = workdir / VAE_FILE
     if vae.exists() and weights.sha256(vae) != known.get("vae_sha256"):
-        raise DataError(
-            f"{vae} is damaged: its sha256 is not the one recorded; take it from a copy of the run"
-        )
+        raise DataError(f"{vae} is damaged: its sha256 is not the one recorded; take it from a copy of the run")
     params, frozen = parallel.local(params), parallel.local(model.load_frozen(workdir))
     return Generator(model, params, frozen, config, workdir.name, chosen.step, known.get("roughness"))
 

@@ -1,6 +1,5 @@
 """Configurations: from `file:preset` to a plain dict, to a workdir's JSON and back; whatever nothing reads is an error of one line."""
 
-import dataclasses
 import json
 
 import pytest
@@ -123,47 +122,6 @@ def test_an_unknown_configuration_lists_what_exists(text, words):
 def test_a_file_that_is_no_configuration(tmp_path):
     (tmp_path / "other.py").write_text("x = 1")
     assert "PRESETS" in refusal(configuration.load, f"{tmp_path}/other.py")
-
-
-def build(*, size: int, depth: int = 2, **given):
-    return size, depth, given
-
-
-def fixed(*, size: int, depth: int = 2):
-    return size, depth
-
-
-def test_a_section_is_the_arguments_of_a_callable():
-    assert configuration.call(fixed, {"size": 3}, "network") == (3, 2)
-    assert configuration.call(fixed, {"depth": 5}, "network", size=1) == (1, 5)
-    assert configuration.call(build, {"size": 3, "other": 1}, "network") == (3, 2, {"other": 1})
-
-
-def test_a_key_that_nothing_reads_is_named():
-    message = refusal(configuration.call, fixed, {"size": 3, "dept": 1}, "network")
-    assert message == "config.network.dept is read by nothing; did you mean 'depth'?"
-    message = refusal(configuration.call, fixed, {"size": 3, "colour": 1}, "vae.network")
-    assert message == "config.vae.network.colour is read by nothing; allowed: size, depth"
-
-
-def test_a_key_that_is_given_cannot_be_set():
-    assert "config.network.size" in refusal(configuration.call, fixed, {"size": 3}, "network", size=1)
-
-
-def test_a_missing_key_is_named():
-    assert refusal(configuration.call, fixed, {"depth": 1}, "network") == "config.network.size is missing"
-
-
-@dataclasses.dataclass(frozen=True)
-class Module:
-    """As Flax's modules: fields without defaults are positional or keyword."""
-
-    width: int
-    depth: int = 2
-
-
-def test_a_missing_field_of_a_dataclass_is_named():
-    assert refusal(configuration.call, Module, {"depth": 1}, "network") == "config.network.width is missing"
 
 
 def test_json_brings_a_configuration_back():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from musicdiff.diffusion import choice
+from musicdiff import choice
 from musicdiff.errors import UsageError
 from musicdiff.typing import Schedule
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from musicdiff.diffusion import choice
+from musicdiff import choice
 from musicdiff.typing import Array
 
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from musicdiff.diffusion import choice, losses, process, schedules
+from musicdiff import choice
+from musicdiff.diffusion import losses, process, schedules
 from musicdiff.errors import UsageError
 from musicdiff.typing import Array, Keys, Metrics, Prediction, Schedule
 

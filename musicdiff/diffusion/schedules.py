@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musicdiff.diffusion import choice
+from musicdiff import choice
 from musicdiff.errors import UsageError
 from musicdiff.typing import Array, Schedule
 

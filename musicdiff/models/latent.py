@@ -7,10 +7,9 @@ import jax
 import jax.numpy as jnp
 from etils import epath
 
-from musicdiff import weights
+from musicdiff import choice, weights
 from musicdiff.audio import mel
 from musicdiff.audio.mel import MelSpec
-from musicdiff.config import call
 from musicdiff.diffusion import objective
 from musicdiff.errors import DataError
 from musicdiff.models.mel import check_shape
@@ -34,11 +33,13 @@ def build(
 ) -> Model:
     """A model of clips of `frames` MEL frames, held as latents. network: of UNet2D; vae: the autoencoder's configuration (its `network` is read)."""
     precision = jnp.dtype(dtype)
-    autoencoder = call(Autoencoder, vae["network"], "vae.network", in_channels=spec.channels, dtype=precision)
+    autoencoder = choice.call(
+        "config.vae.network", Autoencoder, vae["network"], in_channels=spec.channels, dtype=precision
+    )
     (factor, row_factor), width = autoencoder.multiple, autoencoder.latent_channels
     check_mel_shape((frames, spec.num_mels), autoencoder, "model.frames")
-    unet = call(UNet2D, network, "network", in_channels=width, out_channels=width, dtype=precision)
-    goal = call(objective.build, process, "process")
+    unet = choice.call("config.network", UNet2D, network, in_channels=width, out_channels=width, dtype=precision)
+    goal = choice.call("config.process", objective.build, process)
     shape = (frames // factor, spec.num_mels // row_factor, width)
     check_shape(shape, unet, "model.frames", "mel.num_mels")
     domain = Domain(shape, spec.sample_rate, spec.channels, spec.hop * factor, unet.multiple[0], None)

@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from musicdiff import choice
 from musicdiff.audio import mel
 from musicdiff.audio.mel import MelSpec
-from musicdiff.config import call
 from musicdiff.diffusion import objective
 from musicdiff.errors import UsageError
 from musicdiff.networks.unet_2d import UNet2D
@@ -19,10 +19,10 @@ def build(
     *, spec: MelSpec, vocoder: Vocoder, network: Mapping[str, Any], process: Mapping[str, Any], dtype: str, frames: int
 ) -> Model:
     """A model of clips of `frames` mel frames. network: of UNet2D; process: of diffusion.objective.build; dtype: of the computation."""
-    unet = call(
-        UNet2D, network, "network", in_channels=spec.channels, out_channels=spec.channels, dtype=jnp.dtype(dtype)
+    unet = choice.call(
+        "config.network", UNet2D, network, in_channels=spec.channels, out_channels=spec.channels, dtype=jnp.dtype(dtype)
     )
-    goal = call(objective.build, process, "process")
+    goal = choice.call("config.process", objective.build, process)
     shape = (frames, spec.num_mels, spec.channels)
     check_shape(shape, unet, "model.frames", "mel.num_mels")
     domain = Domain(shape, spec.sample_rate, spec.channels, spec.hop, unet.multiple[0], (-1.0, 1.0))

@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from musicdiff import choice
 from musicdiff.audio import mel
 from musicdiff.audio.mel import MelSpec
-from musicdiff.config import call
 from musicdiff.errors import UsageError
 from musicdiff.networks.autoencoder import Autoencoder
 from musicdiff.networks.discriminator import PatchDiscriminator
@@ -31,10 +31,12 @@ def build(
 
     adversarial_weight: of the generator's hinge loss from step adversarial_start on; 0 leaves the discriminator out
     """
-    autoencoder = call(Autoencoder, network, "network", in_channels=spec.channels, dtype=jnp.dtype(dtype))
+    autoencoder = choice.call("config.network", Autoencoder, network, in_channels=spec.channels, dtype=jnp.dtype(dtype))
     critic = None
     if adversarial_weight:
-        critic = call(PatchDiscriminator, discriminator or {}, "model.discriminator", in_channels=spec.channels)
+        critic = choice.call(
+            "config.model.discriminator", PatchDiscriminator, discriminator or {}, in_channels=spec.channels
+        )
     shape = (frames, spec.num_mels, spec.channels)
     check_shape(shape, autoencoder, "model.frames")
     domain = Domain(shape, spec.sample_rate, spec.channels, spec.hop, autoencoder.multiple[0], (-1.0, 1.0))

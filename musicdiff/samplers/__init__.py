@@ -5,8 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from musicdiff import plugins
-from musicdiff.diffusion import choice
+from musicdiff import choice, plugins
 from musicdiff.typing import Array, Constraint, DenoiseFn, Keys, Sampler
 
 

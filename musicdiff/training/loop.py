@@ -10,9 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from musicdiff import facts, milestones, parallel, randomness
+from musicdiff import choice, facts, milestones, parallel, randomness
 from musicdiff.checkpoints import Checkpoints
-from musicdiff.config import call
 from musicdiff.errors import TrainingDiverged
 from musicdiff.training import held_out, optimizer, samples, step
 from musicdiff.training.clock import Clock
@@ -28,7 +27,7 @@ SAMPLE_SHARE = 0.05  # of the training time, at most, goes into samples on the w
 def make_optimizer(model: Model, optim: Mapping[str, Any]):
     """The optimizer of a model by the section config.optim."""
     own = {key: value for key, value in optim.items() if key not in ("ema_max", "micro_batch")}
-    return call(optimizer.build, own, "optim", held_until=model.held_until)
+    return choice.call("config.optim", optimizer.build, own, held_until=model.held_until)
 
 
 def train(run: Run, writer: Writer, checkpoints: Checkpoints) -> bool:

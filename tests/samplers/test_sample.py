@@ -73,7 +73,7 @@ def test_strength_0_of_sdedit_returns_the_input_and_1_ignores_it(gaussian, run):
 def test_unknown_samplers_and_options_are_refused():
     with pytest.raises(UsageError, match=r"no 'dimm' in musicdiff/samplers; there are: .*ddim, ddpm, .*heun"):
         samplers.build("dimm")
-    with pytest.raises(UsageError, match="sampler 'ddim' has no option 'etta'; there are: eta"):
+    with pytest.raises(UsageError, match=r"sampler 'ddim' has no option 'etta'; did you mean 'eta'\?"):
         samplers.build("ddim", etta=1.0)
     with pytest.raises(UsageError, match="sampler 'heun' has no option 'eta'; there are: none"):
         samplers.build("heun", eta=0.0)
