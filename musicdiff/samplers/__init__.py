@@ -1,11 +1,15 @@
 """Sampling: the one loop, and samplers by name: files of this folder whose `build(**options)` returns a Sampler."""
 
+import math
+from numbers import Real
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from musicdiff import choice, plugins
+from musicdiff.errors import UsageError
 from musicdiff.typing import Array, Constraint, DenoiseFn, Keys, Sampler
 
 
@@ -50,6 +54,18 @@ def sample(
     steps = (grid[:-1], grid[1:], jnp.arange(1, len(grid)))
     (x, _), _ = jax.lax.scan(step, (x, sampler.init(x)), steps)
     return x
+
+
+def check_range(what: str, value: float | Array, most: float = math.inf) -> None:
+    """Raises UsageError unless an option is a number from 0 to `most`; a traced one was checked before it was compiled.
+
+    what: the option with its owner, such as "sampler 'ddim': eta"
+    """
+    if isinstance(value, jax.core.Tracer):
+        return
+    if not isinstance(value, (Real, np.ndarray, Array)) or not 0.0 <= value <= most or math.isinf(value):
+        allowed = "0 or more" if math.isinf(most) else f"within 0 and {most:g}"
+        raise UsageError(f"{what} must be {allowed}, not {value}")
 
 
 def keys_at(keys: Keys, step: Array | int) -> tuple[Keys, Keys]:

@@ -1,10 +1,9 @@
 """DDIM (arXiv 2010.02502): from deterministic (eta 0) to ancestral sampling (eta 1)."""
 
-import jax
 import jax.numpy as jnp
 
+from musicdiff import samplers
 from musicdiff.diffusion import process
-from musicdiff.errors import UsageError
 from musicdiff.typing import Array, DenoiseFn, Keys, Sampler
 
 
@@ -17,8 +16,7 @@ def build(eta: float | Array = 0.0) -> Sampler:
     Args:
         eta: 0 .. 1
     """
-    if not isinstance(eta, jax.core.Tracer) and not 0.0 <= eta <= 1.0:
-        raise UsageError(f"sampler 'ddim': eta must be within 0 and 1, not {eta}")
+    samplers.check_range("sampler 'ddim': eta", eta, most=1.0)
 
     def step(
         denoise_fn: DenoiseFn, x_t: Array, carry: None, log_snr_t: Array, log_snr_s: Array, keys: Keys

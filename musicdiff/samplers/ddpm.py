@@ -1,10 +1,9 @@
 """DDPM (arXiv 2006.11239): ancestral sampling, between any two levels."""
 
-import jax
 import jax.numpy as jnp
 
+from musicdiff import samplers
 from musicdiff.diffusion import process
-from musicdiff.errors import UsageError
 from musicdiff.typing import Array, DenoiseFn, Keys, Sampler
 
 
@@ -15,8 +14,7 @@ def build(large: float | Array = 0.0) -> Sampler:
         large: 0 .. 1, the variance: 0 is that of q(x_s | x_t, x_0), 1 that of q(x_t | x_s), the bounds of the reverse
             process (fixed small, fixed large); between them geometrically interpolated (arXiv 2102.09672, eq. 15)
     """
-    if not isinstance(large, jax.core.Tracer) and not 0.0 <= large <= 1.0:
-        raise UsageError(f"sampler 'ddpm': large must be within 0 and 1, not {large}")
+    samplers.check_range("sampler 'ddpm': large", large, most=1.0)
 
     def step(
         denoise_fn: DenoiseFn, x_t: Array, carry: None, log_snr_t: Array, log_snr_s: Array, keys: Keys

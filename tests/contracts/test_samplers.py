@@ -1,6 +1,7 @@
 """What every file of musicdiff/samplers must do, with its default options."""
 
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,8 @@ from musicdiff.diffusion import constraints, grids, guidance, process, schedules
 from musicdiff.typing import Prediction
 
 NAMES = plugins.names("samplers")
+BOTH_WAYS = ["ddim", "dpmpp_2m", "dpmpp_2m_sde", "euler", "euler_ancestral", "heun", "unipc"]  # towards noise too
+JUMPS = ["ddim", "ddpm", "pingpong"]  # the samplers of flow maps
 SCHEDULES = {name: schedules.build(name) for name in schedules.names()}
 KEYS = jax.random.split(jax.random.key(0), 3)
 X_T = jax.random.normal(jax.random.key(1), (3, 16, 2))
@@ -36,15 +39,44 @@ def sample(name, x_T=X_T, keys=KEYS, schedule="cosine", constraint=None):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("log_snr_t", [-20.0, -1.0, 9.0])
-def test_a_step_to_data_is_the_prediction_of_x_0(name, log_snr_t):
+@pytest.mark.parametrize("levels", [[-20.0], [-1.0], [-20.0, 20.0], [-20.0, -19.0, 0.5, 9.0]], ids=str)
+def test_a_step_to_data_is_the_prediction_of_x_0(name, levels):
+    """To the last bit, as the first step and after others, whatever the carry remembers."""
     sampler = samplers.build(name)
-    x_0, eps = jax.random.normal(jax.random.key(2), (2, *X_T.shape))
-    x_s, _ = sampler.step(
-        lambda x_t, log_snr, to=None: Prediction(x_0, eps),
-        X_T, sampler.init(X_T), jnp.float32(log_snr_t), jnp.float32(np.inf), KEYS,
-    )  # fmt: skip
+    x_t, carry = X_T, sampler.init(X_T)
+    for log_snr_t, log_snr_s in itertools.pairwise(np.float32(levels)):
+        x_t, carry = sampler.step(denoise_fn, x_t, carry, log_snr_t, log_snr_s, KEYS)
+    x_0 = denoise_fn(x_t, np.float32(levels[-1])).x_0
+    x_s, _ = sampler.step(denoise_fn, x_t, carry, np.float32(levels[-1]), np.float32(np.inf), KEYS)
     np.testing.assert_array_equal(x_s, x_0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_levels_from_one_extreme_to_the_other_leave_no_nan(name):
+    """In leaps and in creeping steps, which are the ones that divide by each other."""
+    step = np.float32([0.0, 1e-3])
+    grid = np.concatenate([-20 + step, -19 + step, step, 9 + step, 20 - step[::-1], [np.inf]], dtype=np.float32)
+    for levels in (grid, np.float32([-20.0, 20.0, np.inf])):
+        assert jnp.isfinite(compiled(name)(X_T, KEYS, levels)).all()
+
+
+@pytest.mark.parametrize("name", BOTH_WAYS)
+def test_inversion_from_data_itself_is_finite(name):
+    for levels in ([np.inf, 20.0, 19.0, 0.0, -19.0, -20.0], [np.inf, 20.0, -20.0]):
+        assert jnp.isfinite(compiled(name)(X_T, KEYS, np.float32(levels))).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_who_jumps_asks_for_a_level_and_who_follows_slopes_does_not(name):
+    asked = []
+
+    def note(x_t, log_snr, to=None):
+        asked.append(to is not None)
+        return denoise_fn(x_t, log_snr)
+
+    sampler = samplers.build(name)
+    sampler.step(note, X_T, sampler.init(X_T), jnp.float32(-1.0), jnp.float32(1.0), KEYS)
+    assert set(asked) == {name in JUMPS}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -86,9 +118,17 @@ def test_what_is_known_is_exact_in_the_end(name):
 def test_many_steps_sample_the_data(name):
     """x_0 ~ N(0.4, 0.3^2): the mean and deviation of 3 x 4000 values at 400 steps."""
 
+    flow_map = getattr(plugins.load("samplers", name), "FLOW_MAPS", False)
+
+    def width(alpha, sigma):
+        return jnp.sqrt((0.3 * alpha) ** 2 + sigma**2)
+
     def gaussian(x_t, log_snr, to=None):
         alpha, sigma = process.alpha_sigma(log_snr)
-        residual = (x_t - alpha * 0.4) / (alpha**2 * 0.09 + sigma**2)
+        residual = (x_t - alpha * 0.4) / width(alpha, sigma)
+        if flow_map:  # to data, the exact jump along the flow
+            return Prediction(0.4 + 0.3 * residual, None)
+        residual = residual / width(alpha, sigma)
         return Prediction(0.4 + alpha * 0.09 * residual, sigma * residual)
 
     grid = grids.build("trailing", SCHEDULES["cosine"], 400)

@@ -1,6 +1,5 @@
 """A Gaussian's analytic denoiser, and what samplers must make of it, in closed form and in numpy."""
 
-import itertools
 from typing import NamedTuple
 
 import jax
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 
 from musicdiff import samplers
+from musicdiff.diffusion import process
 from musicdiff.typing import Prediction
 
 
@@ -34,19 +34,20 @@ class Gaussian(NamedTuple):
         alpha, sigma = self.alpha_sigma(log_snr)
         return alpha * self.mean, np.sqrt((alpha * self.deviation) ** 2 + sigma**2)
 
-    def chain(self, grid, coefficients):
-        """Mean and variance at the end of x_s = a x_0 + b eps + c noise, begun from N(0, 1), with (a, b, c) of each step.
+    def flow_map(self, x_t, log_snr, to=None):
+        """The denoiser, and where `to` is given the exact jump along the probability flow: alpha x_0 + sigma eps at `to`.
 
-        x_0 and eps are affine in x_t, so the recursion is m -> A m + C, v -> A^2 v + c^2.
+        x_0 and eps that belong to x_t and to the x_s of that level are the solution of two linear equations.
         """
-        mean, variance = 0.0, 1.0
-        for log_snr_t, log_snr_s in itertools.pairwise(grid):
-            (alpha, sigma), (center, width) = self.alpha_sigma(log_snr_t), self.marginal(log_snr_t)
-            a, b, c = coefficients(*self.alpha_sigma(log_snr_t), *self.alpha_sigma(log_snr_s))
-            slope = (a * alpha * self.deviation**2 + b * sigma) / width**2
-            mean = slope * (mean - center) + a * self.mean
-            variance = slope**2 * variance + c**2
-        return mean, variance
+        if to is None:
+            return self.denoise_fn(x_t, log_snr)
+        (alpha_t, sigma_t), (alpha_s, sigma_s) = process.alpha_sigma(log_snr), process.alpha_sigma(to)
+        width_t, width_s = (
+            jnp.sqrt((a * self.deviation) ** 2 + b**2) for a, b in ((alpha_t, sigma_t), (alpha_s, sigma_s))
+        )
+        x_s = alpha_s * self.mean + width_s / width_t * (x_t - alpha_t * self.mean)
+        determinant = alpha_t * sigma_s - alpha_s * sigma_t
+        return Prediction((sigma_s * x_t - sigma_t * x_s) / determinant, (alpha_t * x_s - alpha_s * x_t) / determinant)
 
     @staticmethod
     def alpha_sigma(log_snr):
@@ -76,26 +77,6 @@ def run():
         return jax.jit(sample)(x_T, jax.random.split(jax.random.key(seed), len(x_T)), grid)
 
     return run
-
-
-@pytest.fixture
-def chain_ends(gaussian):
-    """chain_ends(build, values, coefficients): a sampler's chain of 12 steps for each value of its option, one program.
-
-    Yields (samples, mean, variance): 40,000 values, and what the closed form says of them with `coefficients(value)`.
-    """
-    grid = np.append(np.linspace(-8.0, 5.0, 12), 6.0).astype(np.float32)
-    x_T, keys = jax.random.normal(jax.random.key(9), (1, 40_000)), jax.random.split(jax.random.key(0), 1)
-
-    def run_all(build, values, coefficients):
-        @jax.jit
-        def sample(value):
-            return samplers.sample(gaussian.denoise_fn, x_T, keys, sampler=build(value), grid=grid)
-
-        for value in values:
-            yield np.asarray(sample(value), np.float64), *gaussian.chain(np.float64(grid), coefficients(value))
-
-    return run_all
 
 
 @pytest.fixture
