@@ -57,7 +57,7 @@ def tiny(config):
     config.network.patch = 1
     config.network.zero_init = True
     config.network.remat = False
-    config.process = ConfigDict({"schedule": "cosine", "prediction": "v", "weight": "simple", "told": "log_snr"})
+    config.process.update({"schedule": "cosine", "prediction": "v", "told": "log_snr"})
     config.sampler = ConfigDict({"name": "ddim", "num_steps": 20, "grid": "trailing"})
     config.update({"num_steps": 800, "batch_size": 8, "log_every": 25, "sample_every": 200, "checkpoint_every": 200})
     config.optim.update(

@@ -39,7 +39,7 @@ def tiny(config):
     config.network.groups = 8
     config.network.zero_init = True
     config.network.remat = False
-    config.process = ConfigDict({"schedule": "cosine", "prediction": "v", "weight": "simple", "told": "log_snr"})
+    config.process.update({"schedule": "cosine", "prediction": "v", "told": "log_snr"})
     config.sampler = ConfigDict({"name": "ddim", "num_steps": 30, "grid": "trailing"})
     config.update({"num_steps": 2_000, "batch_size": 8, "log_every": 25, "sample_every": 250, "checkpoint_every": 250})
     config.optim.update(

@@ -72,6 +72,29 @@ class Schedule(NamedTuple):
     num_levels: int | None = None
 
 
+# (network input [B, ...], c_noise [B, ...]) -> output [B, ...]; parameters are bound
+Network = Callable[[Array, Array], Array]
+
+
+class Objective(NamedTuple):
+    """What a model trains by and samples from; all functions are pure.
+
+    schedule: the training levels
+    loss(network, x_0, keys [B]) -> (losses [B], metrics {name: [B]}): level and noise of an example from its key alone
+    loss_at(network, x_0, eps, log_snr [B]) -> the same at given levels with given noise, for losses level by level
+    denoise(network, x_t, log_snr, to=None) -> Prediction: a DenoiseFn once the network is bound
+    flow_map: whether `denoise` reads `to`: a step then goes to that level at once, however far it is
+    c_noise_shape: what the network is told of its level, behind the batch axis: () one number, (2,) a pair
+    """
+
+    schedule: Schedule
+    loss: Callable[..., tuple[Array, Metrics]]
+    loss_at: Callable[..., tuple[Array, Metrics]]
+    denoise: Callable[..., Prediction]
+    flow_map: bool = False
+    c_noise_shape: tuple[int, ...] = ()
+
+
 class Sampler(NamedTuple):
     """A pair of pure functions. A step to log_snr_s = +inf returns the prediction of x_0.
 
@@ -117,6 +140,8 @@ class Model:
     to_mel(frozen, x_0, padding='zeros') -> log_mel [B, T, F, C]
     to_audio(frozen, x_0, keys [B], padding='zeros') -> audio [B, N, C]
     held_until: {top-level name of params: first step at which those parameters may move}
+    schedule: the levels that it was trained on, for a sampler's grid; None for an autoencoder
+    flow_map: whether denoise_fn reads `to`
     """
 
     domain: Domain
@@ -132,6 +157,8 @@ class Model:
     to_mel: Callable[..., Array]
     to_audio: Callable[..., Array]
     held_until: Mapping[str, int] = field(default_factory=dict)
+    schedule: Schedule | None = None
+    flow_map: bool = False
 
 
 class Source(Protocol):

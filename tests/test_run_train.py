@@ -57,7 +57,7 @@ def refuse(arguments, capsys):
         ("vocoder.name=wavenet", 2, ["wavenet", "griffin_lim"]),
         ("vocoder.num_iterations=0", 2, ["num_iterations"]),
         ("process.schedule=quadratic", 2, ["quadratic", "cosine, linear_beta"]),
-        ("process.prediction=noise", 2, ["noise", "eps, v, x_0"]),
+        ("process.prediction=noise", 2, ["noise", "edm, eps, flow, v, x_0"]),
         ("process.told=index", 2, ["told='index'"]),
         ("sampler.name=ddin", 2, ["ddin", "ddim, ddpm, heun"]),
         ("sampler.num_steps=0", 2, ["num_steps"]),

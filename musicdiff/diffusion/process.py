@@ -4,12 +4,16 @@ A level is a scalar or [B], broadcast on the leading axis. log_snr = +inf is dat
 no view is NaN there.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
+from musicdiff.diffusion import kinds
 from musicdiff.typing import Array, Keys, Prediction
 
-KINDS = ("eps", "v", "x_0")
+# As far as a network's embedding tells levels apart: beyond, alpha or sigma is below 5e-5.
+TOLD_RANGE = 20.0
 
 
 def alpha_sigma(log_snr: Array) -> tuple[Array, Array]:
@@ -33,25 +37,43 @@ def diffuse(x_0: Array, eps: Array, log_snr: Array) -> Array:
     return alpha * x_0 + sigma * eps
 
 
-def target(kind: str, x_0: Array, eps: Array, log_snr: Array) -> Array:
-    """What a network of this kind is trained to output: eps, x_0 or v = alpha eps - sigma x_0 (arXiv 2202.00512)."""
-    alpha, sigma = alpha_sigma(align(log_snr, x_0))
-    return {"eps": eps, "x_0": x_0, "v": alpha * eps - sigma * x_0}[kind]
+def target(kind: str, x_0: Array, eps: Array, log_snr: Array, **options: Any) -> Array:
+    """What a network of this kind (a name of kinds.KINDS, with its options) is trained to output."""
+    view = kinds.build(kind, **options)(*alpha_sigma(align(log_snr, x_0)))
+    return view.of_x_0 * x_0 + view.of_eps * eps
 
 
-def prediction(kind: str, output: Array, x_t: Array, log_snr: Array) -> Prediction:
-    """x_0 and eps from a network's output of one kind: `target(kind, *prediction, log_snr)` is the output again."""
+def network_input(kind: str, x_t: Array, log_snr: Array, **options: Any) -> Array:
+    """x_t as a network of this kind sees it: in its own coordinates."""
+    return kinds.build(kind, **options)(*alpha_sigma(align(log_snr, x_t))).seen * x_t
+
+
+def c_noise(log_snr: Array) -> Array:
+    """500 - 25 log_snr, clipped to [0, 1000], 0 = data: what a network is told, in the range of DDPM's index.
+
+    EDM's log(sigma_ve) / 4 = -log_snr / 8 (arXiv 2206.00364) is the same but for a scale, made for one embedding.
+    """
+    return 500.0 - 500.0 / TOLD_RANGE * jnp.clip(log_snr, -TOLD_RANGE, TOLD_RANGE)
+
+
+def prediction(kind: str, output: Array, x_t: Array, log_snr: Array, **options: Any) -> Prediction:
+    """x_0 and eps from a network's output: `target(kind, *prediction, log_snr)` is the output again.
+
+    Cramer's rule on x_t = alpha x_0 + sigma eps and output = of_x_0 x_0 + of_eps eps. Where the two say the same, as
+    x_0 at data does, x_t is x_0, and eps, of which nothing is said, is 0.
+    """
     alpha, sigma = alpha_sigma(align(log_snr, x_t))
-    match kind:
-        case "eps":
-            return Prediction(x_0=(x_t - sigma * output) / alpha, eps=output)
-        case "v":
-            return Prediction(x_0=alpha * x_t - sigma * output, eps=sigma * x_t + alpha * output)
-        case "x_0":
-            noisy = sigma > 0.0  # at data x_t is x_0 itself and says nothing of eps: 0 there instead of 0 / 0
-            eps = (x_t - alpha * output) / jnp.where(noisy, sigma, 1.0)
-            return Prediction(x_0=jnp.where(noisy, output, x_t), eps=jnp.where(noisy, eps, 0.0))
-    raise ValueError(kind)
+    view = kinds.build(kind, **options)(alpha, sigma)
+    solvable = jnp.not_equal(view.determinant, 0.0)
+    divisor = jnp.where(solvable, view.determinant, 1.0)
+    x_0 = jnp.where(solvable, (view.of_eps * x_t - sigma * output) / divisor, x_t)
+    return Prediction(x_0, jnp.where(solvable, (alpha * output - view.of_x_0 * x_t) / divisor, 0.0))
+
+
+def x_0_error(kind: str, log_snr: Array, **options: Any) -> Array:
+    """|x_0 error|^2 / |output error|^2 at one x_t: what carries a weight over from x_0 to an output of this kind."""
+    alpha, sigma = alpha_sigma(log_snr)
+    return jnp.square(sigma / kinds.build(kind, **options)(alpha, sigma).determinant)
 
 
 def replace_x_0(prediction: Prediction, x_0: Array, log_snr: Array) -> Prediction:

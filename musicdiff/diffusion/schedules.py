@@ -4,6 +4,7 @@ A new schedule is one function that returns a Schedule, named in SCHEDULES; its 
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -23,38 +24,69 @@ def linear_beta(num_levels: int = 1000, beta_min: float = 1e-4, beta_max: float 
 
     Index 0 is the least noisy level (log_snr 9.21 with the defaults), not data. Between two indices log_snr is linear.
     """
-    if num_levels < 2 or not 0.0 < beta_min <= beta_max < 1.0:
+    return _table(_log_snr(_log_alpha_bar("linear_beta", num_levels, beta_min, beta_max)))
+
+
+def zero_terminal(
+    num_levels: int = 1000, beta_min: float = 1e-4, beta_max: float = 2e-2, log_snr_min: float = -20.0
+) -> Schedule:
+    """alpha_i' = (alpha_i - alpha_N) alpha_0 / (alpha_0 - alpha_N), alpha_i of linear_beta (arXiv 2305.08891, alg. 1).
+
+    The last alpha would be 0; all levels but data are finite, so that one is log_snr_min, where no sample can tell.
+    """
+    alpha = np.exp(0.5 * _log_alpha_bar("zero_terminal", num_levels, beta_min, beta_max))
+    rescaled = alpha[0] * (alpha[:-1] - alpha[-1]) / (alpha[0] - alpha[-1])
+    levels = _log_snr(2.0 * np.log(rescaled))
+    if not log_snr_min < levels[-1]:
         raise UsageError(
-            f"linear_beta needs num_levels >= 2 and 0 < beta_min <= beta_max < 1, "
-            f"not {num_levels}, {beta_min}, {beta_max}"
+            f"zero_terminal is at log_snr {levels[-1]:.3g} before its last level already: log_snr_min must be below that, "
+            f"not {log_snr_min:g}; or take a smaller beta_max"
         )
-    log_alpha_bar = np.cumsum(np.log1p(-np.linspace(beta_min, beta_max, num_levels)))
-    # expm1, for 1 - alpha_bar cancels at the least noisy levels.
-    return _table(log_alpha_bar - np.log(-np.expm1(log_alpha_bar)))
+    return _table(np.append(levels, log_snr_min))
 
 
 def cosine(log_snr_min: float = -20.0, log_snr_max: float = 20.0) -> Schedule:
     """alpha = cos(pi t / 2): log_snr = -2 log tan(pi t / 2) (arXiv 2202.00512), within [log_snr_min, log_snr_max]."""
-    if not log_snr_min < log_snr_max:
-        raise UsageError(f"cosine needs log_snr_min < log_snr_max, not {log_snr_min} and {log_snr_max}")
-    # The angle to data, pi t / 2, and the angle to noise, its complement, are bounded each on its own, before
-    # trigonometry: tan is infinite at t = 1, its logarithm at 0, and a float32 t near 1 lacks the digits of its bound.
-    least_from_data = math.atan(math.exp(-0.5 * log_snr_max))
-    least_from_noise = math.atan(math.exp(0.5 * log_snr_min))
-
-    def log_snr(t: Array) -> Array:
-        from_data = jnp.maximum(0.5 * jnp.pi * t, least_from_data)
-        from_noise = jnp.maximum(0.5 * jnp.pi * (1.0 - t), least_from_noise)
-        level = 2.0 * (jnp.log(jnp.sin(from_noise)) - jnp.log(jnp.sin(from_data)))
-        return jnp.clip(level, log_snr_min, log_snr_max)
-
-    def t_of(log_snr: Array) -> Array:
-        return 2.0 / jnp.pi * jnp.arctan(jnp.exp(-0.5 * jnp.clip(log_snr, log_snr_min, log_snr_max)))
-
-    return Schedule(log_snr, t_of)
+    return _mirrored(
+        lambda t: 2.0 * jnp.log(jnp.sin(0.5 * jnp.pi * t)),
+        lambda level: 2.0 / jnp.pi * jnp.arctan(jnp.exp(-0.5 * level)),
+        log_snr_min,
+        log_snr_max,
+    )
 
 
-SCHEDULES = choice.by_name(linear_beta, cosine)
+def rectified_flow(log_snr_min: float = -20.0, log_snr_max: float = 20.0) -> Schedule:
+    """sigma / alpha = t / (1 - t), of x_rf = (1 - t) x_0 + t eps: log_snr = 2 log((1 - t) / t) (arXiv 2209.03003)."""
+    return _mirrored(lambda t: 2.0 * jnp.log(t), lambda level: jax.nn.sigmoid(-0.5 * level), log_snr_min, log_snr_max)
+
+
+def sigmoid(
+    start: float = -3.0, end: float = 3.0, tau: float = 1.0, log_snr_min: float = -20.0, log_snr_max: float = 20.0
+) -> Schedule:
+    """alpha^2 = (s(end) - s(u)) / (s(end) - s(start)), s(u) = sigmoid(u / tau), u from start to end (arXiv 2212.11972).
+
+    By the sums of hyperbolic functions log_snr = log sinh((1 - t) w) - log sinh(t w) + centre, w = (end - start) / 2 tau.
+    """
+    if not (start < end and tau > 0.0):
+        raise UsageError(f"sigmoid needs start < end and tau > 0, not {start}, {end}, {tau}")
+    w, first, last = 0.5 * (end - start) / tau, 0.5 * start / tau, 0.5 * end / tau
+
+    def log_2_sinh(x: Array) -> Array:
+        return x + jnp.log(-jnp.expm1(-2.0 * x))
+
+    return _mirrored(
+        lambda t: log_2_sinh(w * t),
+        # sinh(w - x) / sinh(x) = e^level solved for x = w t; softplus, for near data t is small.
+        lambda level: jax.nn.softplus(log_2_sinh(w) - jnp.logaddexp(-w, level)) / (2.0 * w),
+        log_snr_min,
+        log_snr_max,
+        centre=float(np.logaddexp(first, -first) - np.logaddexp(last, -last)),
+    )
+
+
+SCHEDULES: dict[str, Callable[..., Schedule]] = choice.by_name(
+    linear_beta, zero_terminal, cosine, sigmoid, rectified_flow
+)
 
 
 def names() -> list[str]:
@@ -62,9 +94,23 @@ def names() -> list[str]:
     return sorted(SCHEDULES)
 
 
-def build(name: str, **options: Any) -> Schedule:
-    """The schedule called `name`. Raises UsageError on an unknown name or option, with the list of what exists."""
-    return choice.call(f"schedule {name!r}", SCHEDULES[choice.check("schedule", name, SCHEDULES)], options)
+def build(name: str, shift: float = 1.0, **options: Any) -> Schedule:
+    """The schedule called `name`, all its levels moved by -2 log(shift): sigma / alpha becomes shift times as much.
+
+    Args:
+        shift: above 1 for more noise, as large pictures and long clips want it, whose neighbours say the same: the
+            resolution over the base's (arXiv 2301.11093), or SD3's shift of time (2403.03206)
+        options: of that schedule
+    Raises:
+        UsageError: an unknown name or option, with the list of what exists
+    """
+    if not shift > 0.0:
+        raise UsageError(f"a schedule's shift multiplies sigma / alpha and must be above 0, not {shift}")
+    schedule = choice.call(f"schedule {name!r}", SCHEDULES[choice.check("schedule", name, SCHEDULES)], options)
+    offset = 2.0 * math.log(shift)
+    return schedule._replace(
+        log_snr=lambda t: schedule.log_snr(t) - offset, t_of=lambda log_snr: schedule.t_of(log_snr + offset)
+    )
 
 
 def index_of(schedule: Schedule, log_snr: Array) -> Array:
@@ -72,10 +118,54 @@ def index_of(schedule: Schedule, log_snr: Array) -> Array:
     return _snap(schedule.t_of(log_snr) * (schedule.num_levels - 1))
 
 
+def time_of_table(schedule: Schedule, t: Array) -> Array:
+    """The table's own time i / (num_levels - 1) in whose share of [0, 1], one of num_levels equal ones, t lies."""
+    last = schedule.num_levels - 1
+    return jnp.minimum(jnp.floor(t * schedule.num_levels), last) / last
+
+
 def lowest(schedule: Schedule) -> float:
     """The noisiest level of a schedule, log_snr(1), as a number of the host."""
     with jax.ensure_compile_time_eval():
         return float(schedule.log_snr(1.0))
+
+
+def _mirrored(
+    g: Callable[[Array], Array],
+    t_at: Callable[[Array], Array],
+    log_snr_min: float,
+    log_snr_max: float,
+    centre: float = 0.0,
+) -> Schedule:
+    """log_snr = g(1 - t) - g(t) + centre within its bounds; t = t_at(log_snr - centre), 1 - t = t_at(centre - log_snr).
+
+    g(0) = -inf. So t and 1 - t are bounded each on its own before g, by what is their least at the bounds: a clip of
+    the infinite level would do for itself, but not for its derivative.
+    """
+    if not log_snr_min < log_snr_max:
+        raise UsageError(f"a schedule needs log_snr_min < log_snr_max, not {log_snr_min} and {log_snr_max}")
+
+    def log_snr(t: Array) -> Array:
+        from_data = jnp.maximum(t, t_at(log_snr_max - centre))
+        from_noise = jnp.maximum(1.0 - t, t_at(centre - log_snr_min))
+        return jnp.clip(g(from_noise) - g(from_data) + centre, log_snr_min, log_snr_max)
+
+    def t_of(log_snr: Array) -> Array:
+        return t_at(jnp.clip(log_snr, log_snr_min, log_snr_max) - centre)
+
+    return Schedule(log_snr, t_of)
+
+
+def _log_alpha_bar(name: str, num_levels: int, beta_min: float, beta_max: float) -> np.ndarray:
+    if num_levels < 2 or not 0.0 < beta_min <= beta_max < 1.0:
+        raise UsageError(
+            f"{name} needs num_levels >= 2 and 0 < beta_min <= beta_max < 1, not {num_levels}, {beta_min}, {beta_max}"
+        )
+    return np.cumsum(np.log1p(-np.linspace(beta_min, beta_max, num_levels)))
+
+
+def _log_snr(log_alpha_bar: np.ndarray) -> np.ndarray:
+    return log_alpha_bar - np.log(-np.expm1(log_alpha_bar))  # 1 - alpha_bar cancels at the least noisy levels
 
 
 def _table(levels: np.ndarray) -> Schedule:

@@ -10,7 +10,7 @@ from etils import epath
 from musicdiff import choice, weights
 from musicdiff.audio import mel
 from musicdiff.audio.mel import MelSpec
-from musicdiff.diffusion import objective
+from musicdiff.diffusion import objectives
 from musicdiff.errors import DataError
 from musicdiff.models.mel import check_shape
 from musicdiff.models.vae import check_shape as check_mel_shape
@@ -39,14 +39,16 @@ def build(
     (factor, row_factor), width = autoencoder.multiple, autoencoder.latent_channels
     check_mel_shape((frames, spec.num_mels), autoencoder, "model.frames")
     unet = choice.call("config.network", UNet2D, network, in_channels=width, out_channels=width, dtype=precision)
-    goal = choice.call("config.process", objective.build, process)
+    goal = objectives.build(**process)
     shape = (frames // factor, spec.num_mels // row_factor, width)
     check_shape(shape, unet, "model.frames", "mel.num_mels")
     domain = Domain(shape, spec.sample_rate, spec.channels, spec.hop * factor, unet.multiple[0], None)
 
     def init(key):
         return unet.lazy_init(
-            key, jax.ShapeDtypeStruct((1, *shape), jnp.float32), jax.ShapeDtypeStruct((1,), jnp.float32)
+            key,
+            jax.ShapeDtypeStruct((1, *shape), jnp.float32),
+            jax.ShapeDtypeStruct((1, *goal.c_noise_shape), jnp.float32),
         )["params"]
 
     def init_frozen(key):
@@ -98,4 +100,6 @@ def build(
         to_audio=lambda frozen, x_0, keys, padding="zeros": vocoder.to_audio(
             frozen["vocoder"], to_mel(frozen, x_0, padding), keys, padding
         ),
+        schedule=goal.schedule,
+        flow_map=goal.flow_map,
     )

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from musicdiff import choice
 from musicdiff.audio import mel
 from musicdiff.audio.mel import MelSpec
-from musicdiff.diffusion import objective
+from musicdiff.diffusion import objectives
 from musicdiff.errors import UsageError
 from musicdiff.networks.unet_2d import UNet2D
 from musicdiff.typing import Domain, Model, Vocoder
@@ -18,18 +18,20 @@ from musicdiff.typing import Domain, Model, Vocoder
 def build(
     *, spec: MelSpec, vocoder: Vocoder, network: Mapping[str, Any], process: Mapping[str, Any], dtype: str, frames: int
 ) -> Model:
-    """A model of clips of `frames` mel frames. network: of UNet2D; process: of diffusion.objective.build; dtype: of the computation."""
+    """A model of clips of `frames` mel frames. network: of UNet2D; process: of diffusion.objectives.build; dtype: of the computation."""
     unet = choice.call(
         "config.network", UNet2D, network, in_channels=spec.channels, out_channels=spec.channels, dtype=jnp.dtype(dtype)
     )
-    goal = choice.call("config.process", objective.build, process)
+    goal = objectives.build(**process)
     shape = (frames, spec.num_mels, spec.channels)
     check_shape(shape, unet, "model.frames", "mel.num_mels")
     domain = Domain(shape, spec.sample_rate, spec.channels, spec.hop, unet.multiple[0], (-1.0, 1.0))
 
     def init(key):
         return unet.lazy_init(
-            key, jax.ShapeDtypeStruct((1, *shape), jnp.float32), jax.ShapeDtypeStruct((1,), jnp.float32)
+            key,
+            jax.ShapeDtypeStruct((1, *shape), jnp.float32),
+            jax.ShapeDtypeStruct((1, *goal.c_noise_shape), jnp.float32),
         )["params"]
 
     def init_frozen(key):
@@ -62,6 +64,8 @@ def build(
         to_audio=lambda frozen, x_0, keys, padding="zeros": vocoder.to_audio(
             frozen["vocoder"], to_mel(frozen, x_0), keys, padding
         ),
+        schedule=goal.schedule,
+        flow_map=goal.flow_map,
     )
 
 

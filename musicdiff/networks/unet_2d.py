@@ -52,8 +52,9 @@ class UNet2D(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, c_noise: Array, embedding: Array | None = None) -> Array:
-        """x [B, T, F, in_channels], c_noise [B] -> [B, T, F, out_channels].
+        """x [B, T, F, in_channels], c_noise [B] or [B, K] -> [B, T, F, out_channels].
 
+        Of K numbers each has an embedding of its own, and they are added.
         embedding: [B, 4 channels[0]], an embedded condition, added to the embedding of c_noise. Raises UsageError where sizes do not fit.
         """
         self._check(x)
@@ -67,8 +68,10 @@ class UNet2D(nn.Module):
             dtype=self.dtype,
             remat=self.remat,
         )
-        noise = NoiseEmbedding(self.channels[0], 4 * self.channels[0], self.dtype, name="noise_embedding")(c_noise)
-        embedding = noise if embedding is None else noise + embedding
+        for i, number in enumerate(c_noise[None] if c_noise.ndim == 1 else c_noise.T):
+            name = "noise_embedding" if i == 0 else f"noise_embedding_{i}"
+            noise = NoiseEmbedding(self.channels[0], 4 * self.channels[0], self.dtype, name=name)(number)
+            embedding = noise if embedding is None else noise + embedding
         levels = range(len(self.channels))
 
         h = parts.conv(self.channels[0], name="conv_in")(space_to_depth(x, self.patch))

@@ -2,13 +2,17 @@
 
 import functools
 import math
+import pathlib
+import re
 
 import jax
 import jax.numpy as jnp
+import micro
 import pytest
 
 from musicdiff import config as configuration
 from musicdiff import models
+from musicdiff.diffusion import grids, kinds, losses, schedules
 from musicdiff.errors import DataError, MusicdiffError, UsageError
 from musicdiff.training import loop, phases
 from musicdiff.training.settings import check_settings
@@ -102,9 +106,9 @@ def test_the_loss_of_a_batch_has_shapes(text):
     frozen = jax.eval_shape(model.init_frozen, jax.random.key(0))
     batch = {"x_0": jax.ShapeDtypeStruct((2, model.clip_frames, *model.domain.shape[1:]), jnp.float32)}
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 2))
-    losses, metrics = jax.eval_shape(model.loss, params, frozen, batch, keys, jax.ShapeDtypeStruct((), jnp.int32))
-    assert losses.shape == (2,) and losses.dtype == jnp.float32
-    assert all(value.shape == (2,) for value in metrics.values())
+    values, metrics = jax.eval_shape(model.loss, params, frozen, batch, keys, jax.ShapeDtypeStruct((), jnp.int32))
+    assert values.shape == (2,) and values.dtype == jnp.float32
+    assert all(metric.shape == (2,) for metric in metrics.values())
 
 
 @pytest.mark.parametrize("text", PRESETS)
@@ -139,6 +143,34 @@ def test_a_key_that_nothing_reads_is_an_error(text, tmp_path):
     for path in sections(load(text)):
         error = run_without_data(changed(load(text), (*path, "unheard_of"), 1), tmp_path / "run")
         assert isinstance(error, UsageError) and "unheard_of" in str(error) and "\n" not in str(error), (path, error)
+
+
+RECIPES = re.findall(
+    r"^--config\.(process=)\"(.*)\"$", (pathlib.Path(__file__).parents[2] / "docs/configs.md").read_text(), re.M
+)
+
+
+@pytest.mark.parametrize("recipe", ["".join(recipe) for recipe in RECIPES])
+@pytest.mark.parametrize("name", ["mel", "latent"])
+def test_the_noise_processes_of_the_docs_can_be_asked_for(name, recipe):
+    """A loss and a prediction by shapes alone, with the model's own schedule to sample along."""
+    model = models.build(micro.make_config(name, recipe))
+    params, frozen = (jax.eval_shape(init, jax.random.key(0)) for init in (model.init, model.init_frozen))
+    x_0 = jax.ShapeDtypeStruct((2, *model.domain.shape), jnp.float32)
+    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 2))
+    values, _ = jax.eval_shape(model.loss, params, frozen, {"x_0": x_0}, keys, jax.ShapeDtypeStruct((), jnp.int32))
+    assert values.shape == (2,)
+    denoised = jax.eval_shape(lambda p, f, x: model.denoise_fn(p, f)(x, jnp.float32(0.0), {}), params, frozen, x_0)
+    assert denoised.x_0.shape == denoised.eps.shape == x_0.shape
+    assert grids.build("trailing", model.schedule, 5).shape == (6,)
+    assert model.flow_map == ("mean_flow" in recipe)
+
+
+def test_the_docs_show_every_named_part_of_the_process():
+    text = " ".join(recipe for _, recipe in RECIPES)
+    assert len(RECIPES) == 7
+    for known in (schedules.SCHEDULES, kinds.KINDS.keys() - {"x_0"}, losses.WEIGHTS.keys() - {"simple"}, ["mean_flow"]):
+        assert all(f"'{name}'" in text for name in known)
 
 
 def test_configurations_say_how_they_are_run():

@@ -63,7 +63,8 @@ def test_what_is_said_of_it_holds_together(name):
     assert model.feature in ("mel", "latent")
     assert model.domain.shape[0] % model.domain.multiple == 0
     assert set(model.held_until) <= set(params)
-    assert (model.denoise_fn is None) == (name == "vae")
+    assert (model.denoise_fn is None) == (model.schedule is None) == (name == "vae")
+    assert not model.flow_map  # as they are configured by default
     assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
 
 

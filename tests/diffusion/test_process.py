@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from musicdiff.diffusion import process
+from musicdiff.diffusion import kinds, process
 
 LEVELS = np.array([-20.0, -10.1, -3.0, 0.0, 2.5, 9.2, 20.0])
 SHAPE = (len(LEVELS), 4, 3, 2)
@@ -34,7 +34,7 @@ def test_data_is_a_level_exactly():
     np.testing.assert_array_equal(process.diffuse(x_0, eps, jnp.inf), x_0)
 
 
-@pytest.mark.parametrize("kind", process.KINDS)
+@pytest.mark.parametrize("kind", kinds.KINDS)
 def test_at_data_every_kind_predicts_x_t_itself_and_nothing_is_nan(kind):
     x_t, output = jnp.asarray(normal(2, 2, 3), jnp.float32)
     prediction = process.prediction(kind, output, x_t, jnp.inf)
@@ -49,7 +49,7 @@ def test_a_level_an_example_is_each_example_at_its_level(pair):
         np.testing.assert_array_equal(together[b], process.diffuse(x_0[b : b + 1], eps[b : b + 1], level)[0])
 
 
-@pytest.mark.parametrize("kind", process.KINDS)
+@pytest.mark.parametrize("kind", kinds.KINDS)
 def test_the_true_output_predicts_the_truth(pair, kind):
     x_0, eps, log_snr = pair
     x_t = process.diffuse(x_0, eps, log_snr)
@@ -58,15 +58,35 @@ def test_the_true_output_predicts_the_truth(pair, kind):
     np.testing.assert_allclose(predicted.eps, eps, atol=1e-10)
 
 
-@pytest.mark.parametrize("cycle", list(itertools.permutations(process.KINDS)))
-def test_any_output_comes_back_through_all_kinds(pair, cycle):
+@pytest.mark.parametrize(("kind", "other"), list(itertools.permutations(kinds.KINDS, 2)))
+def test_any_output_of_any_kind_comes_back_from_any_other(pair, kind, other):
     output, x_t, log_snr = pair  # any output: no network is right
-    converted = output
-    for kind, following in zip(cycle, (*cycle[1:], cycle[0])):
-        predicted = process.prediction(kind, converted, x_t, log_snr)
-        np.testing.assert_allclose(process.diffuse(*predicted, log_snr), x_t, atol=1e-11)
-        converted = process.target(following, *predicted, log_snr)
-    np.testing.assert_allclose(converted, output, rtol=1e-9, atol=1e-6)
+    predicted = process.prediction(kind, output, x_t, log_snr)
+    np.testing.assert_allclose(process.diffuse(*predicted, log_snr), x_t, atol=1e-11)
+    converted = process.prediction(other, process.target(other, *predicted, log_snr), x_t, log_snr)
+    np.testing.assert_allclose(process.target(kind, *converted, log_snr), output, rtol=1e-9, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", kinds.KINDS)
+def test_an_error_of_the_output_is_that_error_of_x_0(pair, kind):
+    output, x_t, log_snr = pair
+    right, wrong = (process.prediction(kind, out, x_t, log_snr).x_0 for out in (output, output + 1.0))
+    expected = np.broadcast_to(process.x_0_error(kind, log_snr)[:, None, None, None], SHAPE)
+    np.testing.assert_allclose((wrong - right) ** 2, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["eps", "v", "x_0"])
+def test_these_kinds_see_x_t_itself(kind):
+    x_t = jnp.asarray(normal(*SHAPE), jnp.float32)
+    np.testing.assert_array_equal(process.network_input(kind, x_t, jnp.asarray(LEVELS, jnp.float32)), x_t)
+
+
+def test_c_noise_is_affine_in_that_of_edm():
+    """c_noise of arXiv 2206.00364 is log(sigma_ve) / 4; ours has the range of an index, 0 = data."""
+    levels = np.linspace(-20.0, 20.0, 9, dtype=np.float32)
+    edm = 0.25 * np.log(np.exp(-0.5 * np.float64(levels)))
+    np.testing.assert_allclose(process.c_noise(jnp.asarray(levels)), 500.0 + 200.0 * edm, atol=1e-3)
+    np.testing.assert_array_equal(process.c_noise(jnp.array([jnp.inf, 30.0, -30.0])), [0.0, 0.0, 1000.0])
 
 
 def test_replacing_x_0_moves_eps_along(pair):

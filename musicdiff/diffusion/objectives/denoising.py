@@ -1,0 +1,84 @@
+"""Denoising: a schedule, a law of times, what the network predicts, how levels weigh, how it is told its level."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from musicdiff import choice
+from musicdiff.diffusion import draws, kinds, losses, process, schedules
+from musicdiff.errors import UsageError
+from musicdiff.typing import Array, Keys, Metrics, Network, Objective, Prediction
+
+TOLD = ("index", "log_snr")
+# Below this level x_0 = (x_t - sigma eps) / alpha is noise: at -20, 0.1 % of error in eps is 17 in x_0.
+EPS_LOWEST = -15.0
+
+
+def build(
+    *,
+    schedule: str = "cosine",
+    schedule_options: Mapping[str, Any] | None = None,
+    prediction: str = "v",
+    prediction_options: Mapping[str, Any] | None = None,
+    weight: str = "simple",
+    weight_options: Mapping[str, Any] | None = None,
+    times: str = "uniform",
+    times_options: Mapping[str, Any] | None = None,
+    told: str = "log_snr",
+) -> Objective:
+    """weight(log_snr) |output - target|^2 at x_t = alpha x_0 + sigma eps, at the levels of t as `times` draws it.
+
+    Args:
+        schedule: a name of schedules.SCHEDULES; its options, and `shift`, are schedule_options
+        prediction: what the network outputs, a name of kinds.KINDS
+        weight: a name of losses.WEIGHTS
+        times: the law of t, a name of draws.DRAWS
+        told: what the network knows of the level: 'index', its position in a table, whose own levels are then
+            trained on, or 'log_snr', from 0 at +20 and above to 1000 at -20
+    Raises:
+        UsageError: an unknown name or option, with the list of what exists, or a combination that cannot work
+    """
+    levels = schedules.build(schedule, **(schedule_options or {}))
+    options = dict(prediction_options or {})
+    kinds.build(prediction, **options)  # refuses what it does not know, before anything is traced
+    weigh = losses.build(weight, **(weight_options or {}))
+    draw_t = draws.build(times, **(times_options or {}))
+    by_index = choice.check("told", told, TOLD) == "index"
+    if by_index and levels.num_levels is None:
+        raise UsageError(
+            f"told='index' needs a schedule with a table, such as linear_beta; {schedule!r} is told='log_snr'"
+        )
+    if prediction == "eps" and schedules.lowest(levels) < EPS_LOWEST:
+        raise UsageError(
+            f"prediction='eps' says nothing of x_0 at log_snr {schedules.lowest(levels):.3g}, where {schedule!r} ends: "
+            f"take prediction='v', or end the schedule at {EPS_LOWEST:g} or above"
+        )
+
+    def evaluate(network: Network, x_t: Array, log_snr: Array) -> Array:
+        c_noise = schedules.index_of(levels, log_snr) if by_index else process.c_noise(log_snr)
+        seen = process.network_input(prediction, x_t, log_snr, **options)
+        return network(seen, jnp.broadcast_to(c_noise, x_t.shape[:1])).astype(x_t.dtype)
+
+    def draw_level(key: Array) -> Array:
+        t = draw_t(key)
+        if by_index:
+            t = schedules.time_of_table(levels, t)
+        return levels.log_snr(t)
+
+    def loss(network: Network, x_0: Array, keys: Keys) -> tuple[Array, Metrics]:
+        level_keys, noise_keys = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
+        return loss_at(network, x_0, process.draw_noise(noise_keys, x_0), jax.vmap(draw_level)(level_keys))
+
+    def loss_at(network: Network, x_0: Array, eps: Array, log_snr: Array) -> tuple[Array, Metrics]:
+        output = evaluate(network, process.diffuse(x_0, eps, log_snr), log_snr)
+        mse = losses.squared_error(output, process.target(prediction, x_0, eps, log_snr, **options))
+        factor = weigh(log_snr, process.x_0_error(prediction, log_snr, **options))
+        return factor * mse, {"log_snr": log_snr, "mse": mse}
+
+    def denoise(network: Network, x_t: Array, log_snr: Array, to: Array | None = None) -> Prediction:
+        del to  # read by flow maps only
+        return process.prediction(prediction, evaluate(network, x_t, log_snr), x_t, log_snr, **options)
+
+    return Objective(levels, loss, loss_at, denoise)
