@@ -1,0 +1,35 @@
+"""The held-out clips of a workdir: those that its training never saw, out of its own data."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from musicdiff import data, facts
+from musicdiff.audio.mel import MelSpec
+from musicdiff.errors import DataError
+from musicdiff.training import latents
+from musicdiff.typing import Model
+
+
+def held_out(
+    workdir: Any, config: Mapping[str, Any], model: Model, *, limit: int, batch_size: int
+) -> list[dict[str, np.ndarray]]:
+    """At most `limit` clips, spread over all held-out tracks, in batches as `data.held_out` gives them.
+
+    The cache of data is found, or built anew. Of a source with one track they are what was trained on, as in training.
+    Raises DataError when the data are gone, or are not those that the model was trained on.
+    """
+    folder, settings = epath.Path(workdir), config["data"]
+    source = data.open_source(settings["source"])
+    tracks = data.build_tracks(source, MelSpec(**config["mel"]), settings["cache_dir"], strict=settings["strict"])
+    if facts.read(folder).get("fingerprint", tracks.fingerprint) != tracks.fingerprint:
+        raise DataError(
+            f"{settings['source']} has changed since {folder} was trained on it: restore it, or what is held out is not"
+        )
+    if model.feature == "latent":
+        tracks = latents.encode_tracks(config, folder, folder, tracks)
+    split = tracks.split("test") if len(tracks.split("test")) else tracks.split("train")
+    shape = {"feature": model.feature, "frames": model.clip_frames}
+    return list(data.held_out(split, **shape, batch_size=batch_size, limit=limit))
