@@ -36,6 +36,7 @@ def get_config() -> ConfigDict:
     config.optim.weight_decay = 1e-6
     config.optim.clip_norm = 1.0
     config.optim.ema_max = 0.9999
+    config.optim.ema_profiles = ()  # two relative widths, as (0.05, 0.1): averages of any length afterwards (musicdiff ema)
     config.optim.micro_batch = 0  # examples at once on a device; 0: chosen by an estimate of memory
 
     config.vocoder = ConfigDict({"name": "griffin_lim", "num_iterations": 32})
@@ -45,5 +46,9 @@ def get_config() -> ConfigDict:
 
 def add_diffusion(config: ConfigDict) -> None:
     """The talk's noise process, a DDPM of 1000 linear betas that predicts eps, and its DDIM of 50 steps."""
-    config.process = ConfigDict({"schedule": "linear_beta", "prediction": "eps", "weight": "simple", "told": "index"})
+    config.process = ConfigDict({"objective": "denoising", "told": "index"})
+    config.process.update({"schedule": "linear_beta", "schedule_options": {}})
+    config.process.update({"prediction": "eps", "prediction_options": {}})
+    config.process.update({"weight": "simple", "weight_options": {}})
+    config.process.update({"times": "uniform", "times_options": {}})
     config.sampler = ConfigDict({"name": "ddim", "num_steps": 50, "grid": "leading"})

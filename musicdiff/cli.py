@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 
 import click
 
@@ -56,29 +57,112 @@ def train(context: click.Context, config: str | None, workdir: str | None) -> No
 @click.option("--grid", help="How the levels of noise are spaced.")
 @click.option("--option", "options", multiple=True, metavar="NAME=NUMBER", help="Of the sampler, such as eta=1.")
 @click.option("--milestone", default="latest", show_default=True, help="latest, best, or a number of training steps.")
+@click.option("--autoguide", metavar="MILESTONE", help="An earlier one, to be guided away from.")
+@click.option("--guidance", type=float, help="Its scale: 1 is the model itself, 2 twice as far from the earlier one.")
+@click.option("--interval", metavar="LOW,HIGH", help="The levels, as log-SNR, at which it acts. Default: all.")
+@click.option(
+    "--rescale", type=float, help="0 to 1: how far guided predictions go back to the deviation of plain ones."
+)
 @click.option("--batch-size", default=8, show_default=True, help="Clips computed at once.")
 @click.option("--rate", default=44_100, show_default=True, help="Of the files, in Hz.")
 @click.option("--subtype", default="PCM_24", show_default=True, help="Sample format: PCM_16, PCM_24, FLOAT.")
 @click.option("--format", "container", type=click.Choice(["wav", "flac"]), default="wav", show_default=True)
 @click.option("--out", default="clips", show_default=True, help="Folder for the files.")
 def sample(
-    workdir, num, seed, seeds, seconds, name, steps, grid, options, milestone, batch_size, rate, subtype, container, out
+    workdir,
+    num,
+    seed,
+    seeds,
+    seconds,
+    name,
+    steps,
+    grid,
+    options,
+    milestone,
+    autoguide,
+    guidance,
+    interval,
+    rescale,
+    batch_size,
+    rate,
+    subtype,
+    container,
+    out,
 ) -> None:
     """Generate clips from a trained model."""
     if num < 1:
         raise UsageError(f"--num must be 1 or more, not {num}")
     numbers = _integers(seeds, "--seeds") if seeds else list(range(seed, seed + num))
     changes = {"name": name, "num_steps": steps, "grid": grid} | dict(_number_option(text) for text in options)
+    if guidance is None and any(given is not None for given in (autoguide, interval, rescale)):
+        raise UsageError("--autoguide, --interval and --rescale need a scale: --guidance 2, say")
 
     from musicdiff import export, generation, parallel
 
+    guide = guidance if guidance is None else generation.Guidance(guidance, _interval(interval), rescale or 0.0)
     export.check_format(rate, subtype, container)
     parallel.keep_compilations()
-    generator = generation.load(workdir, milestone=milestone)
+    generator = generation.load(workdir, milestone=milestone, autoguide=autoguide)
     sampler = {key: value for key, value in changes.items() if value is not None}
-    clips = generation.generate(generator, seeds=numbers, seconds=seconds, sampler=sampler, batch_size=batch_size)
+    clips = generation.generate(
+        generator, seeds=numbers, seconds=seconds, sampler=sampler, guidance=guide, batch_size=batch_size
+    )
     for line in export.write_clips(out, generator, clips, rate=rate, subtype=subtype, container=container):
         click.echo(line)
+
+
+@cli.command()
+@click.option("--workdir", required=True, help="Of a trained model.")
+@click.option("--milestone", default="latest", show_default=True, help="latest, best, or a number of training steps.")
+@click.option("--clips", default=128, show_default=True, help="Held-out clips, at most.")
+@click.option("--levels", type=int, help="T. Default: of the model's table, 1000 without one.")
+@click.option("--evaluations", default=16, show_default=True, help="Steps measured for each clip, drawn out of all T.")
+@click.option("--batch-size", default=16, show_default=True, help="Clips computed at once.")
+@click.option("--seed", default=0, show_default=True, help="Of levels and noise.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def bound(workdir, milestone, clips, levels, evaluations, batch_size, seed, as_json) -> None:
+    """Bound the negative log-likelihood of held-out clips: L_0 + ... + L_T in bits a dimension."""
+    from musicdiff import parallel
+    from musicdiff.evaluation import bound as evaluation
+
+    parallel.keep_compilations()
+    found = evaluation.measure_workdir(
+        workdir,
+        milestone=milestone,
+        num_clips=clips,
+        num_levels=levels,
+        evaluations=evaluations,
+        batch_size=batch_size,
+        seed=seed,
+    )
+    click.echo(json.dumps(dataclasses.asdict(found), indent=2) if as_json else evaluation.render(found))
+
+
+@cli.command()
+@click.option("--workdir", required=True, help="Of a run, also one that still trains.")
+@click.option("--out", help="A PNG. Default: losses.png in the workdir.")
+def plot(workdir, out) -> None:
+    """Draw a run's losses: over the steps, by level of noise, and how held-out losses differ from training's."""
+    from musicdiff.evaluation import plot as evaluation
+
+    click.echo(evaluation.save_plot(workdir, out))
+
+
+@cli.command()
+@click.option("--workdir", required=True, help="Of a run with config.optim.ema_profiles.")
+@click.option(
+    "--width", type=float, required=True, help="Deviation of the average's weights over the steps, as a share of them."
+)
+@click.option("--step", type=int, help="At whose end it is taken. Default: the last.")
+def ema(workdir, width, step) -> None:
+    """Make the average of another length out of a run's snapshots, as a milestone to sample with."""
+    from musicdiff import averages
+
+    milestone, error = averages.build(workdir, width, step)
+    click.echo(
+        f"milestone {milestone.name}: its weights over the steps are {error:.2g} (relative) from those of width {width:g}"
+    )
+    click.echo(f"generate clips:\n    musicdiff sample --workdir {shlex.quote(workdir)} --milestone {milestone.name}")
 
 
 @cli.command()
@@ -149,6 +233,14 @@ def _integers(text: str, option: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise UsageError(f"{option} takes whole numbers with commas between, such as 3,14,15, not {text!r}") from None
+
+
+def _interval(text: str | None) -> tuple[float, float] | None:
+    try:
+        low, high = map(float, text.split(",")) if text else (None, None)
+    except ValueError:
+        raise UsageError(f"--interval takes LOW,HIGH, two levels of log-SNR such as -3,3, not {text!r}") from None
+    return (low, high) if text else None
 
 
 def _number_option(text: str) -> tuple[str, float]:

@@ -30,8 +30,14 @@ def check_format(rate: int, subtype: str, container: str) -> None:
 def describe(generator: Generator, clips: Clips, seed: int) -> str:
     """A clip's title: model, step, sampler with its options, duration and seed, so that only the same clip again has the same file."""
     settings = dict(clips.settings)
-    words = [generator.name, f"step {generator.step}", f"{settings.pop('name')} {settings.pop('num_steps')}"]
+    weights = generator.milestone or generator.step
+    words = [generator.name, f"step {weights}", f"{settings.pop('name')} {settings.pop('num_steps')}"]
     words += [str(value) if key == "grid" else f"{key} {value:g}" for key, value in settings.items()]
+    if guidance := clips.guidance:
+        words += [f"guidance {guidance.scale:g} from {generator.weaker_milestone}"]
+        # Signs: file names keep a +, and lose a -.
+        words += [f"within {' to '.join(f'{level:+g}' for level in guidance.interval)}"] if guidance.interval else []
+        words += [f"rescale {guidance.rescale:g}"] if guidance.rescale else []
     return " ".join([*words, f"{clips.audio.shape[1] / clips.sample_rate:.4g} s", f"seed {seed}"])
 
 
@@ -66,10 +72,11 @@ def write_clips(
     )
     for clip in saved:
         yield "  ".join([str(clip.audio), *clip.findings])
+    yield from clips.notes
     reach = min(rate, clips.sample_rate) / 2000
     yield f"{len(saved)} clips of {audio.shape[1] / rate:.2f} s at {rate} Hz, {subtype}; their content reaches {reach:.4g} kHz"
     yield (
-        f"compiled in {clips.compile_seconds:.1f} s, computed in {clips.compute_seconds:.2f} s: "
+        f"compiled in {clips.compile_seconds:.1f} s, computed in {clips.compute_seconds:.2f} s, {clips.evaluations} evaluations: "
         f"{clips.real_time_factor:.3g} s for each second of audio"
     )
     page = artifacts.rebuild_page(folder, f"{generator.name}, step {generator.step}")

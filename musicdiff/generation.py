@@ -7,7 +7,7 @@ import functools
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import jax
@@ -16,11 +16,12 @@ import numpy as np
 from etils import epath
 
 from musicdiff import config as configuration
-from musicdiff import facts, milestones, models, parallel, randomness, samplers, weights
-from musicdiff.diffusion import grids, guidance, schedules
+from musicdiff import facts, milestones, models, parallel, plugins, randomness, samplers, weights
+from musicdiff.diffusion import grids, guidance
+from musicdiff.diffusion.guidance import Guidance
 from musicdiff.errors import DataError, UsageError
 from musicdiff.models.latent import VAE_FILE
-from musicdiff.typing import Model, Params
+from musicdiff.typing import Model, Params, Prediction
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,8 @@ class Generator:
 
     name: of its workdir; step: updates its weights have seen
     roughness: mean |difference of the log-mel in time| of real held-out clips, or None; noise-like output is told by it
+    milestone: the weights' name, '400' or '400-0.07'; None during training
+    weaker: weights of the same model that learned less, to be guided away from, and their milestone's name
     """
 
     model: Model
@@ -38,11 +41,17 @@ class Generator:
     name: str
     step: int
     roughness: float | None = None
+    milestone: str | None = None
+    weaker: Params | None = None
+    weaker_milestone: str | None = None
 
 
 @dataclass(frozen=True)
 class Clips:
-    """B clips: audio float32 [B, N, C], log_mel [B, T, F, C], the seed of each, the sampler's settings, and the seconds that it took."""
+    """B clips: audio float32 [B, N, C], log_mel [B, T, F, C], the seed of each, the sampler's settings, and the seconds that it took.
+
+    evaluations: of networks, for each clip; notes: lines about what will hardly be wanted
+    """
 
     audio: np.ndarray
     log_mel: np.ndarray
@@ -51,6 +60,9 @@ class Clips:
     compile_seconds: float
     compute_seconds: float
     settings: dict[str, Any]
+    evaluations: int
+    guidance: Guidance | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def real_time_factor(self) -> float:
@@ -58,10 +70,11 @@ class Clips:
         return self.compute_seconds / (self.audio.shape[0] * self.audio.shape[1] / self.sample_rate)
 
 
-def load(workdir: Any, *, milestone: str = "latest") -> Generator:
-    """The generator of a workdir. milestone: 'latest', 'best' by held-out loss, or a number of steps.
+def load(workdir: Any, *, milestone: str = "latest", autoguide: str | None = None) -> Generator:
+    """The generator of a workdir. milestone: 'latest', 'best' by held-out loss, or another name; autoguide: an earlier one, as weaker model.
 
-    Raises DataError when it is no workdir or its weights are missing or damaged, UsageError for an unknown milestone or an autoencoder.
+    Raises DataError when it is no workdir or its weights are missing or damaged, UsageError for an unknown milestone, for a weaker model
+    that is later than the model, or for an autoencoder.
     """
     workdir = epath.Path(workdir)
     config = configuration.read(workdir)
@@ -71,12 +84,25 @@ def load(workdir: Any, *, milestone: str = "latest") -> Generator:
             f"{workdir} holds an autoencoder, which does not generate; train a latent model with --config.vae.path={workdir}"
         )
     chosen, params = milestones.read(workdir, milestone)
+    earlier, weaker = milestones.read(workdir, autoguide) if autoguide else (None, None)
+    if earlier and (earlier.name == chosen.name or earlier.step > chosen.step):
+        raise UsageError(f"autoguidance needs an earlier milestone than {chosen.name} of {workdir}, not {earlier.name}")
     known = facts.read(workdir)
     vae = workdir / VAE_FILE
     if vae.exists() and weights.sha256(vae) != known.get("vae_sha256"):
         raise DataError(f"{vae} is damaged: its sha256 is not the one recorded; take it from a copy of the run")
-    params, frozen = parallel.local(params), parallel.local(model.load_frozen(workdir))
-    return Generator(model, params, frozen, config, workdir.name, chosen.step, known.get("roughness"))
+    return Generator(
+        model,
+        parallel.local(params),
+        parallel.local(model.load_frozen(workdir)),
+        config,
+        workdir.name,
+        chosen.step,
+        known.get("roughness"),
+        chosen.name,
+        None if weaker is None else parallel.local(weaker),
+        None if earlier is None else earlier.name,
+    )
 
 
 def generate(
@@ -85,6 +111,7 @@ def generate(
     seeds: Sequence[int],
     seconds: float | None = None,
     sampler: Mapping[str, Any] | None = None,
+    guidance: Guidance | None = None,
     batch_size: int = 8,
     padding: str = "zeros",
 ) -> Clips:
@@ -92,26 +119,34 @@ def generate(
 
     seconds: of audio, exact to the sample; by default the model's own length. Other lengths are sampled at the next multiple that the model takes
     sampler: changes to config.sampler: name, num_steps, grid, and the sampler's own options
+    guidance: away from the generator's weaker model
     batch_size: clips computed at once
-    Raises UsageError for unknown samplers, grids and options, and for a duration or seed out of range.
+    Raises UsageError for unknown samplers, grids and options, for a duration or seed out of range, and for guidance without a weaker model.
     """
     domain = generator.model.domain
     if not seeds or any(not 0 <= seed < 2**32 for seed in seeds):
         raise UsageError("seeds are whole numbers from 0 to 4294967295, one for each clip")
     settings = merged_sampler(generator.config["sampler"], sampler or {})
     samples, frames = _length(domain, seconds)
-    grid, options = grid_and_options(generator.config["process"], settings)
+    grid, options = grid_and_options(generator.model, settings)
+    if guidance and generator.weaker is None:
+        raise UsageError(
+            "this model has no conditions: guidance needs a weaker model, an earlier milestone of the run (--autoguide MILESTONE)"
+        )
     if batch_size < 1:
         raise UsageError(f"batch_size must be 1 or more, not {batch_size}")
     batch_size = min(batch_size, len(seeds))
     program = _program(generator.model, settings["name"], frames, padding)
+    # What is absent, None, is no argument of the program: a variant of it without that part.
+    numbers = guidance and {k: None if v is None else np.float32(v) for k, v in asdict(guidance).items()}
+    guide = guidance and (generator.weaker, numbers)
     audio, log_mels, compile_seconds, compute_seconds = [], [], 0.0, 0.0
     for start in range(0, len(seeds), batch_size):
         chunk = np.resize(
             np.asarray(seeds[start : start + batch_size], np.uint32), batch_size
         )  # a short last chunk is filled: one compilation
         kept = min(batch_size, len(seeds) - start)
-        arguments = (generator.params, generator.frozen, grid, options, chunk)
+        arguments = (generator.params, generator.frozen, grid, options, guide, chunk)
         compile_seconds += program.compile(*arguments)
         clock = time.perf_counter()
         log_mel, waveform = program(*arguments)
@@ -119,17 +154,34 @@ def generate(
         audio.append(waveform[:kept, :samples])
         log_mels.append(log_mel[:kept])
     audio, log_mel = np.concatenate(audio), np.concatenate(log_mels)
-    return Clips(audio, log_mel, domain.sample_rate, tuple(seeds), compile_seconds, compute_seconds, settings)
+    where = guidance and Guidance(1.0, guidance.interval)  # whatever the scale, the evaluations are the same
+    return Clips(
+        audio,
+        log_mel,
+        domain.sample_rate,
+        tuple(seeds),
+        compile_seconds,
+        compute_seconds,
+        settings,
+        count_evaluations(settings["name"], tuple(options.items()), tuple(grid), where),
+        guidance,
+        notes_on(generator.model, settings["name"]),
+    )
 
 
 def provenance(generator: Generator, clips: Clips, seed: int) -> dict[str, Any]:
     """What a generated file says of itself."""
+    guide = clips.guidance and asdict(clips.guidance) | {"autoguide": generator.weaker_milestone}
+    if guide and guide["interval"]:
+        guide["interval"] = list(guide["interval"])
     return {
         "model": generator.config["model"]["name"],
         "config": configuration.fingerprint(generator.config),
         "step": generator.step,
+        "milestone": generator.milestone,
         "sampler": clips.settings,
-        "guidance": None,
+        "evaluations": clips.evaluations,
+        "guidance": guide,
         "seed": seed,
         "prompt": None,
     }
@@ -155,24 +207,63 @@ def _length(domain, seconds):
     return samples, -(-samples // unit) * domain.multiple
 
 
-def grid_and_options(process, settings):
+def grid_and_options(model: Model, settings: Mapping[str, Any]) -> tuple[np.ndarray, dict[str, np.float32]]:
     """The levels [N + 1] and the sampler's numeric options, checked before anything is compiled."""
     options = {key: value for key, value in settings.items() if key not in ("name", "num_steps", "grid")}
     samplers.build(settings["name"], **options)
-    schedule = schedules.build(process["schedule"], **(process.get("schedule_options") or {}))
-    grid = grids.build(settings["grid"], schedule, settings["num_steps"])
+    grid = grids.build(settings["grid"], model.schedule, settings["num_steps"])
     return grid, {key: np.float32(value) for key, value in options.items()}
+
+
+def notes_on(model: Model, sampler: str) -> tuple[str, ...]:
+    """What to say of a sampler that works with this model, but hardly as its user hopes."""
+    if getattr(plugins.load("samplers", sampler), "FLOW_MAPS", False) and not model.flow_map:
+        return (
+            f"note: sampler {sampler!r} is for flow maps, such as objective mean_flow trains; of this model, which is none, it makes blurred clips",
+        )
+    return ()
+
+
+@functools.lru_cache(maxsize=64)
+def count_evaluations(
+    sampler: str, options: tuple[tuple[str, float], ...], grid: tuple[float, ...], guide: Guidance | None
+) -> int:
+    """Evaluations of networks in one sampling: the same compiled loop over a single number, by denoisers that only count."""
+    count = 0
+
+    def tick():
+        nonlocal count
+        count += 1
+
+    def counting(x_t, log_snr, to=None):
+        jax.debug.callback(tick)
+        return Prediction(x_t, x_t)
+
+    denoise_fn = guidance.away_from(counting, counting, **asdict(guide)) if guide else counting
+
+    @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+    def run(grid):
+        built, keys = samplers.build(sampler, **dict(options)), jax.random.split(jax.random.key(0), 1)
+        return samplers.sample(denoise_fn, jnp.zeros((1, 1)), keys, sampler=built, grid=grid)
+
+    run(np.asarray(grid)).block_until_ready()
+    jax.effects_barrier()
+    return count
 
 
 @functools.lru_cache(maxsize=16)
 def _program(model: Model, sampler: str, frames: int, padding: str):
-    """(params, frozen, grid, options, seeds [B]) -> (log_mel [B, T, F, C], audio [B, N, C]), over all devices."""
+    """(params, frozen, grid, options, guide, seeds [B]) -> (log_mel [B, T, F, C], audio [B, N, C]), over all devices."""
     domain = model.domain
     shape = (frames, *domain.shape[1:])
 
-    def run(params, frozen, grid, options, seeds):
+    def run(params, frozen, grid, options, guide, seeds):
         x_T = jax.vmap(lambda key: jax.random.normal(key, shape))(randomness.seed_keys(seeds, "x_T"))
         denoise_fn = guidance.conditional(model.denoise_fn(params, frozen, padding), {})
+        if guide:
+            weaker, numbers = guide
+            weaker_fn = guidance.conditional(model.denoise_fn(weaker, frozen, padding), {})
+            denoise_fn = guidance.away_from(denoise_fn, weaker_fn, **numbers)
         denoise_fn = guidance.clip(denoise_fn, domain.x_0_range)
         built = samplers.build(sampler, **options)
         x_0 = samplers.sample(denoise_fn, x_T, randomness.seed_keys(seeds, "steps"), sampler=built, grid=grid)

@@ -12,29 +12,40 @@ from musicdiff.typing import Params
 
 
 class Milestone(NamedTuple):
-    """step: updates done; keep: stays for good; held_out_loss: of these weights, None where it was not measured; sha256: of the file."""
+    """step: updates done; keep: stays for good; held_out_loss: of these weights, None where it was not measured; sha256: of the file.
+
+    width: relative, of an average made after training (`averages`); None of the average that the run itself samples with
+    """
 
     step: int
     keep: bool
     held_out_loss: float | None
     sha256: str
+    width: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is asked for by: '400', or '400-0.07'."""
+        return str(self.step) if self.width is None else f"{self.step}-{self.width:g}"
 
 
-def write(workdir: Any, step: int, params: Params, *, keep: bool, held_out_loss: float | None) -> None:
+def write(
+    workdir: Any, step: int, params: Params, *, keep: bool, held_out_loss: float | None, width: float | None = None
+) -> Milestone:
     """Writes the weights of a step. Of those that need not be kept, only the newest and the best by held-out loss remain."""
     folder = epath.Path(workdir) / "milestones"
     folder.mkdir(parents=True, exist_ok=True)
-    weights.write_tree(_file(folder, step), params)
-    milestone = Milestone(step, keep, held_out_loss, weights.sha256(_file(folder, step)))
-    _file(folder, step, ".json").write_text(
-        json.dumps(milestone._asdict())
+    written = Milestone(step, keep, held_out_loss, "", width)
+    weights.write_tree(_file(folder, written), params)
+    written = written._replace(sha256=weights.sha256(_file(folder, written)))
+    _file(folder, written, ".json").write_text(
+        json.dumps(written._asdict())
     )  # written last: a file without it does not count
     there = find(workdir)
-    wanted = {m.step for m in there if m.keep} | {max(m.step for m in there)} | {m.step for m in _best(there)}
     for milestone in there:
-        if milestone.step not in wanted:
-            _file(folder, milestone.step, ".json").unlink()
-            _file(folder, milestone.step).unlink()
+        if not (milestone.keep or milestone in _latest(there) + _best(there)):
+            _remove(folder, milestone)
+    return written
 
 
 def find(workdir: Any) -> list[Milestone]:
@@ -48,7 +59,7 @@ def find(workdir: Any) -> list[Milestone]:
             found.append(Milestone(**json.loads(path.read_text())))
         except (json.JSONDecodeError, TypeError):
             continue  # killed while writing it: its weights do not count either
-    return sorted(found)
+    return sorted(found, key=lambda m: (m.step, m.width or 0.0))
 
 
 def drop_after(workdir: Any, step: int) -> None:
@@ -56,12 +67,11 @@ def drop_after(workdir: Any, step: int) -> None:
     folder = epath.Path(workdir) / "milestones"
     for milestone in find(workdir):
         if milestone.step > step:
-            _file(folder, milestone.step, ".json").unlink()
-            _file(folder, milestone.step).unlink()
+            _remove(folder, milestone)
 
 
 def read(workdir: Any, which: str = "latest") -> tuple[Milestone, Params]:
-    """The weights of a step: 'latest', 'best' by held-out loss, or a number of steps.
+    """The weights of a step: 'latest', 'best' by held-out loss, a number of steps, or that and a width: '400-0.07'.
 
     Raises DataError when there is none yet or the file is damaged, UsageError with the steps that exist for another name.
     """
@@ -70,15 +80,19 @@ def read(workdir: Any, which: str = "latest") -> tuple[Milestone, Params]:
         raise DataError(
             f"no weights in {epath.Path(workdir) / 'milestones'}; train first: python run_train.py --workdir={workdir}"
         )
-    chosen = {"latest": there[-1:], "best": _best(there)}.get(which) or [m for m in there if str(m.step) == which]
+    chosen = {"latest": _latest(there), "best": _best(there)}.get(which) or [m for m in there if m.name == which]
     if not chosen:
         raise UsageError(
-            f"no milestone {which!r} in {workdir}; there are: latest, best, {', '.join(str(m.step) for m in there)}"
+            f"no milestone {which!r} in {workdir}; there are: latest, best, {', '.join(m.name for m in there)}"
         )
-    path = _file(epath.Path(workdir) / "milestones", chosen[0].step)
+    path = _file(epath.Path(workdir) / "milestones", chosen[0])
     if not path.exists() or weights.sha256(path) != chosen[0].sha256:
         raise DataError(f"{path} is damaged: its sha256 is not the one recorded; choose another with --milestone")
     return chosen[0], weights.read_tree(path)
+
+
+def _latest(milestones: list[Milestone]) -> list[Milestone]:
+    return [m for m in milestones if m.width is None][-1:]
 
 
 def _best(milestones: list[Milestone]) -> list[Milestone]:
@@ -86,5 +100,11 @@ def _best(milestones: list[Milestone]) -> list[Milestone]:
     return [min(measured, key=lambda m: m.held_out_loss)] if measured else []
 
 
-def _file(folder: epath.Path, step: int, suffix: str = ".safetensors") -> epath.Path:
-    return folder / f"step_{step:06d}{suffix}"
+def _remove(folder: epath.Path, milestone: Milestone) -> None:
+    _file(folder, milestone, ".json").unlink()
+    _file(folder, milestone).unlink()
+
+
+def _file(folder: epath.Path, milestone: Milestone, suffix: str = ".safetensors") -> epath.Path:
+    width = "" if milestone.width is None else f"-{milestone.width:g}"
+    return folder / f"step_{milestone.step:06d}{width}{suffix}"

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 import musicdiff
-from musicdiff import cli
+from musicdiff import averages, cli, milestones
 
 HOUSE = pathlib.Path(musicdiff.__file__).parents[1]
 
@@ -134,6 +134,28 @@ def test_clips_of_another_kind(call, trained, tmp_path):
     assert soundfile.info(files[0]).samplerate == 8000
 
 
+def test_clips_guided_by_an_earlier_milestone(call, trained, tmp_path):
+    code, output, errors = call(
+        *("sample", "--workdir", trained, "--seeds", "7,0,4294967295", "--out", tmp_path),
+        *("--autoguide", "3", "--guidance", 2, "--interval", "-3,3", "--rescale", 0.5),
+    )
+    assert code == 0 and not errors and "5 evaluations" in output
+    record = json.loads(next(tmp_path.glob("*-guidance-2-from-3-within-3-to-+3-rescale-0.5-*.json")).read_text())
+    assert record["guidance"] == {"scale": 2.0, "interval": [-3.0, 3.0], "rescale": 0.5, "autoguide": "3"}
+
+
+def test_an_average_of_another_length(call, trained_copy):
+    """Made of snapshots, named, and found by its name."""
+    params = {"x": np.ones(2, np.float32)}
+    for step in (2, 4, 6):
+        averages.write(trained_copy, step, {0.05: params, 0.1: params})
+    code, output, errors = call("ema", "--workdir", trained_copy, "--width", 0.09)
+    assert code == 0 and not errors
+    assert output.startswith("milestone 6-0.09: ")
+    assert output.splitlines()[-1].strip() == f"musicdiff sample --workdir {trained_copy} --milestone 6-0.09"
+    np.testing.assert_allclose(milestones.read(trained_copy, "6-0.09")[1]["x"], 1.0, rtol=1e-6)
+
+
 def test_a_cache_is_built_once(call, music, tmp_path):
     cache = tmp_path / "cache"
     first, again = (call("data", "build", f"folder:{music}", cache, "--config", "mel:tiny") for _ in range(2))
@@ -174,6 +196,19 @@ WORKDIR = "WORKDIR"  # stands for a trained one
         (["sample", "--workdir", "none", "--seeds", "1,two"], 2, ["--seeds", "1,two"]),
         (["sample", "--workdir", "none", "--option", "eta"], 2, ["--option", "eta"]),
         (["sample", "--workdir", "none", "--option", "eta=high"], 2, ["--option", "eta=high"]),
+        (["sample", "--workdir", "none", "--autoguide", "3"], 2, ["--autoguide", "--guidance 2"]),
+        (["sample", "--workdir", "none", "--interval", "-3,3"], 2, ["--interval", "--guidance 2"]),
+        (["sample", "--workdir", "none", "--rescale", "0"], 2, ["--rescale", "--guidance 2"]),
+        (["sample", "--workdir", "none", "--guidance", "-1"], 2, ["scale", "-1"]),
+        (["sample", "--workdir", "none", "--guidance", "2", "--interval", "3"], 2, ["--interval", "LOW,HIGH", "'3'"]),
+        (["sample", "--workdir", "none", "--guidance", "2", "--interval", "3,-3"], 2, ["lower one first", "3,-3"]),
+        (["sample", "--workdir", "none", "--guidance", "2", "--rescale", "2"], 2, ["rescale", "2"]),
+        (["sample", "--workdir", WORKDIR, "--guidance", "2"], 2, ["no conditions", "--autoguide MILESTONE"]),
+        (["sample", "--workdir", WORKDIR, "--guidance", "2", "--autoguide", "6"], 2, ["earlier milestone than 6"]),
+        (["sample", "--workdir", WORKDIR, "--guidance", "2", "--autoguide", "4"], 2, ["'4'", "latest, best, 3, 6"]),
+        (["ema", "--workdir", WORKDIR, "--width", "0.07"], 3, ["no snapshots", "ema_profiles"]),
+        (["ema", "--workdir", "none", "--width", "0.07"], 3, ["none", "no snapshots"]),
+        (["ema", "--workdir", WORKDIR, "--width", "0.5"], 2, ["0.28", "0.5"]),
         (["sample", "--workdir", WORKDIR, "--milestone", "5"], 2, ["'5'", "latest, best, 3, 6"]),
         (["sample", "--workdir", WORKDIR, "--sampler", "ddin"], 2, ["ddin", "ddim, ddpm, heun"]),
         (["sample", "--workdir", WORKDIR, "--grid", "even"], 2, ["even", "linspace"]),

@@ -67,8 +67,28 @@ def test_what_there_is_to_say(written):
     for seed, line in zip(SEEDS, lines):
         assert line.startswith(str(folder / f"{stem(seed)}.wav"))
     assert "3 clips of 0.51 s at 44100 Hz, PCM_24; their content reaches 4 kHz" in lines[3]
-    assert "s for each second of audio" in lines[4]
+    assert "3 evaluations" in lines[4] and "s for each second of audio" in lines[4]
     assert lines[-1] == f"listen: {folder / 'listen.html'}"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ((2.0,), "guidance 2 from 3"),
+        ((1.5, (-3.0, 2.5)), "guidance 1.5 from 3 within -3 to +2.5"),
+        ((2.0, None, 0.7), "guidance 2 from 3 rescale 0.7"),
+    ],
+)
+def test_guidance_is_part_of_the_title(generated, numbers, words):
+    generator, clips = generated
+    generator = dataclasses.replace(generator, milestone="6-0.07", weaker_milestone="3")
+    clips = dataclasses.replace(clips, guidance=generation.Guidance(*numbers))
+    assert export.describe(generator, clips, 7) == f"latent step 6-0.07 ddim 3 trailing {words} 0.512 s seed 7"
+
+
+def test_notes_are_said(generated, tmp_path):
+    clips = dataclasses.replace(generated[1], notes=("note: mind the step",))
+    assert "note: mind the step" in list(export.write_clips(tmp_path, generated[0], clips))
 
 
 @pytest.mark.parametrize(("reference", "noisy"), [(1e-3, True), (1e3, False), (None, False)])

@@ -1,14 +1,18 @@
 """From a workdir to audio: a clip depends on its seed alone, lasts as long as asked, and nothing damaged is sampled from."""
 
+import dataclasses
 import json
 import shutil
+from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
 
 from musicdiff import generation, milestones, plugins
 from musicdiff.diffusion.grids import GRIDS
 from musicdiff.errors import DataError, UsageError
+from musicdiff.generation import Guidance
 from musicdiff.typing import Domain
 
 SEEDS = (7, 0, 2**32 - 1)
@@ -40,6 +44,7 @@ def test_clips_have_the_shape_of_the_model(clips):
     assert np.isfinite(clips.audio).all() and np.abs(clips.audio).max() > 1e-3
     assert clips.settings == {"name": "ddim", "num_steps": 3, "grid": "trailing"}
     assert clips.real_time_factor == pytest.approx(clips.compute_seconds / (3 * 0.512))
+    assert clips.evaluations == 3 and clips.notes == () and clips.guidance is None
 
 
 def test_seeds_are_different_clips(clips):
@@ -141,7 +146,135 @@ def test_provenance_says_how_a_clip_was_made(generator, clips):
     record = generation.provenance(generator, clips, 7)
     assert record["seed"] == 7 and record["step"] == 6 and record["model"] == "latent"
     assert record["sampler"] == clips.settings and len(record["config"]) == 12
+    assert record["evaluations"] == 3 and record["guidance"] is None and record["milestone"] == "6"
     assert json.loads(json.dumps(record)) == record
+
+
+@pytest.fixture(scope="module")
+def guided(trained):
+    """The last weights, with those of step 3 as the weaker model."""
+    return generation.load(trained, autoguide="3")
+
+
+def generate_guided(guided, *numbers):
+    return generation.generate(guided, seeds=SEEDS, guidance=Guidance(*numbers))
+
+
+def test_scale_1_is_the_model_and_0_the_weaker_one(trained, generator, guided, clips):
+    assert guided.weaker_milestone == "3" and guided.step == 6
+    expected = milestones.read(trained, "3")[1]
+    jax.tree.map(np.testing.assert_array_equal, guided.weaker, expected)
+    weaker = generation.generate(dataclasses.replace(generator, params=guided.weaker), seeds=SEEDS)
+    for scale, expected in ((1.0, clips), (0.0, weaker)):
+        found = generate_guided(guided, scale)
+        np.testing.assert_allclose(found.log_mel, expected.log_mel, atol=1e-4)
+    assert np.abs(weaker.log_mel - clips.log_mel).mean() > 1e-3
+
+
+def test_guidance_goes_on_where_the_model_left_the_weaker_one(guided, clips):
+    nearer, further = (generate_guided(guided, scale).log_mel - clips.log_mel for scale in (2.0, 4.0))
+    assert 2 * np.abs(nearer).mean() < np.abs(further).mean()
+    rescaled = generate_guided(guided, 4.0, None, 1.0).log_mel
+    assert np.abs(rescaled - clips.log_mel - further).mean() > 1e-4
+
+
+def test_all_numbers_of_guidance_are_one_program(guided):
+    """One for all scales everywhere, and one for all scales and intervals."""
+    for first, *others in (
+        ((2.0,), (3.0,), (1.5, None, 0.5)),
+        ((2.0, (-3.0, 3.0)), (3.0, (-8.0, 1.0)), (1.5, (0.0, 1.0), 0.5)),
+    ):
+        generate_guided(guided, *first)
+        for numbers in others:
+            assert generate_guided(guided, *numbers).compile_seconds < 0.1
+
+
+def test_an_interval_without_levels_is_the_plain_model(guided, clips):
+    found = generate_guided(guided, 4.0, (100.0, 101.0))
+    np.testing.assert_allclose(found.log_mel, clips.log_mel, atol=1e-4)
+    assert found.evaluations == clips.evaluations == 3
+    whole = generate_guided(guided, 4.0), generate_guided(guided, 4.0, (-100.0, 100.0))
+    np.testing.assert_allclose(whole[1].log_mel, whole[0].log_mel, atol=1e-4)
+    assert [found.evaluations for found in whole] == [6, 6]
+
+
+def test_evaluations_are_those_that_run(guided):
+    """Against callbacks in the network of the real program: of three levels, -20 and two others, the interval leaves out the first."""
+    count = 0
+
+    def tick():
+        nonlocal count
+        count += 1
+
+    def denoise_fn(*args):
+        f = guided.model.denoise_fn(*args)
+
+        def counted(*args):
+            jax.debug.callback(tick)
+            return f(*args)
+
+        return counted
+
+    model = dataclasses.replace(guided.model, denoise_fn=denoise_fn)
+    counted = dataclasses.replace(guided, model=model)
+    clips = generation.generate(counted, seeds=[0], guidance=Guidance(2.0, (-5.0, 5.0)))
+    jax.effects_barrier()
+    assert clips.evaluations == 3 + 2 == count / jax.local_device_count()
+
+
+@pytest.mark.parametrize(("name", "evaluations"), [("ddim", 20), ("ddpm", 20), ("heun", 39)])
+def test_samplers_are_counted_as_they_evaluate(name, evaluations):
+    grid = tuple(np.float32([*np.linspace(-10, 10, 20), np.inf]))
+    assert generation.count_evaluations(name, (), grid, None) == evaluations
+    assert generation.count_evaluations(name, (), grid, Guidance(1.0)) == 2 * evaluations
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ((-0.5,), ["scale", "-0.5"]),
+        ((float("nan"),), ["scale", "nan"]),
+        ((float("inf"),), ["scale", "inf"]),
+        ((2.0, (3.0, -3.0)), ["interval", "lower one first", "3,-3"]),
+        ((2.0, (1.0, 1.0)), ["interval", "1,1"]),
+        ((2.0, (float("-inf"), 0.0)), ["interval", "-inf,0"]),
+        ((2.0, (float("nan"), 0.0)), ["interval", "nan,0"]),
+        ((2.0, None, 1.1), ["rescale", "1.1"]),
+        ((2.0, None, -0.1), ["rescale", "-0.1"]),
+    ],
+    ids=str,
+)
+def test_guidance_out_of_range_is_named(numbers, words):
+    with pytest.raises(UsageError) as caught:
+        Guidance(*numbers)
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_guidance_without_a_weaker_model_is_refused(generator):
+    with pytest.raises(UsageError, match=r"no conditions: guidance needs a weaker model.*--autoguide"):
+        generation.generate(generator, seeds=[0], guidance=Guidance(2.0))
+
+
+@pytest.mark.parametrize(("milestone", "autoguide"), [("6", "6"), ("latest", "6"), ("3", "6"), ("3", "latest")])
+def test_the_weaker_model_is_earlier(trained, milestone, autoguide):
+    with pytest.raises(UsageError, match=r"needs an earlier milestone than \d of .*, not 6"):
+        generation.load(trained, milestone=milestone, autoguide=autoguide)
+
+
+def test_provenance_says_how_it_was_guided(guided):
+    clips = generate_guided(guided, 2.0, (-3.0, 3.0))
+    record = generation.provenance(guided, clips, 7)
+    assert record["guidance"] == {"scale": 2.0, "interval": [-3.0, 3.0], "rescale": 0.0, "autoguide": "3"}
+    assert record["evaluations"] == clips.evaluations and record["milestone"] == "6"
+    assert json.loads(json.dumps(record)) == record
+
+
+@pytest.mark.parametrize(
+    ("flow_map", "sampler", "said"), [(False, "pingpong", 1), (True, "pingpong", 0), (False, "ddim", 0)]
+)
+def test_a_sampler_of_flow_maps_is_remarked_on(flow_map, sampler, said):
+    notes = generation.notes_on(SimpleNamespace(flow_map=flow_map), sampler)
+    assert len(notes) == said and all("'pingpong'" in note and "\n" not in note for note in notes)
 
 
 def test_a_copy_elsewhere_generates_the_same(trained_copy, clips):

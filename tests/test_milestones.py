@@ -43,7 +43,7 @@ def test_latest_best_or_a_number(tmp_path):
 
 def test_without_a_loss_there_is_no_best(tmp_path):
     write(tmp_path, (0, None, True))
-    assert milestones.read(tmp_path)[0] == (0, True, None, milestones.find(tmp_path)[0].sha256)
+    assert milestones.read(tmp_path)[0] == (0, True, None, milestones.find(tmp_path)[0].sha256, None)
     with pytest.raises(UsageError, match=r"no milestone 'best' in .*; there are: latest, .*0$"):
         milestones.read(tmp_path, "best")
 
@@ -116,4 +116,4 @@ def test_a_step_may_be_written_again(tmp_path):
 def test_records_are_plain_json(tmp_path):
     write(tmp_path, (1, 0.9, True))
     record = json.loads((tmp_path / "milestones" / "step_000001.json").read_text())
-    assert sorted(record) == ["held_out_loss", "keep", "sha256", "step"]
+    assert sorted(record) == ["held_out_loss", "keep", "sha256", "step", "width"]

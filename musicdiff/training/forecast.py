@@ -59,9 +59,9 @@ def step_cost(model: Model, examples: int) -> Cost:
     return cost(step.gradient_sums(model, seed=0, pieces=1), state, frozen, batch)
 
 
-def state_bytes(model: Model) -> float:
-    """Memory of parameters, their average, moments and gradients."""
-    return 4.0 * STATE_COPIES * num_parameters(model)
+def state_bytes(model: Model, profiles: int = 0) -> float:
+    """Memory of parameters, their average, moments, gradients, and so many more averages."""
+    return 4.0 * (STATE_COPIES + profiles) * num_parameters(model)
 
 
 def choose_micro_batch(model: Model, config: Mapping[str, Any]) -> int:
@@ -69,7 +69,9 @@ def choose_micro_batch(model: Model, config: Mapping[str, Any]) -> int:
     if config["optim"]["micro_batch"]:
         return config["optim"]["micro_batch"]
     share = config["batch_size"] // parallel.device_count()
-    room = MEMORY_SHARE * (parallel.device_memory() or math.inf) - state_bytes(model)
+    room = MEMORY_SHARE * (parallel.device_memory() or math.inf) - state_bytes(
+        model, len(config["optim"]["ema_profiles"])
+    )
     each = step_cost(model, 1).peak_bytes - 4.0 * num_parameters(model)
     return max((n for n in range(1, share + 1) if share % n == 0 and n * each <= room), default=1)
 
@@ -97,15 +99,23 @@ def announce(stages: Sequence[tuple[Model, Mapping[str, Any], epath.Path]], firs
         total += seconds
         activations = micro_batch * (one.peak_bytes - 4.0 * num_parameters(model))
         milestones = len([m for m in config["milestones"] if m <= config["num_steps"]]) + 2
-        disk = 4.0 * num_parameters(model) * (4 * (config["keep_checkpoints"] + 1) + milestones)
+        profiles = len(config["optim"]["ema_profiles"])
+        disk = 4.0 * num_parameters(model) * ((4 + profiles) * (config["keep_checkpoints"] + 1) + milestones)
         shape = "x".join(str(size) for size in (model.clip_frames, *model.domain.shape[1:]))
         print(
             f"phase {phase} of {first_phase + len(stages) - 1}, {config['model']['name']}: {num_parameters(model):,} parameters, "
             f"{config['num_steps']:,} steps of {config['batch_size']} clips [{shape}], {flops / 1e9:,.0f} GFLOP a step; at this machine's "
             f"{rates[dtype] / 1e9:,.0f} GFLOP/s about {duration(flops / rates[dtype])} a step, {duration(seconds)} in all; "
-            f"memory about {size(state_bytes(model) + activations)} (micro-batch {micro_batch}), disk about {size(disk)}",
+            f"memory about {size(state_bytes(model, profiles) + activations)} (micro-batch {micro_batch}), disk about {size(disk)}",
             flush=True,
         )
+        if profiles:
+            snapshots = -(-config["num_steps"] // config["checkpoint_every"])
+            print(
+                f"and in ema/ about {size(4.0 * num_parameters(model) * profiles * snapshots)} more, {snapshots} snapshots of "
+                f"{profiles} averages: optim.ema_profiles=() does without",
+                flush=True,
+            )
     if total > LONG and not parallel.has_accelerator():
         name = stages[-1][1]["model"]["name"]
         print(

@@ -10,13 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from musicdiff import choice, facts, milestones, parallel, randomness
+from musicdiff import averages, choice, facts, milestones, parallel, randomness
 from musicdiff.checkpoints import Checkpoints
 from musicdiff.errors import TrainingDiverged
 from musicdiff.training import held_out, optimizer, samples, step
 from musicdiff.training.clock import Clock
 from musicdiff.training.run import Run
-from musicdiff.training.state import TrainState, init_state
+from musicdiff.training.state import TrainState, init_state, snapshot
 from musicdiff.training.stopping import stop_requests
 from musicdiff.training.writer import Writer
 from musicdiff.typing import Model, Params
@@ -26,7 +26,7 @@ SAMPLE_SHARE = 0.05  # of the training time, at most, goes into samples on the w
 
 def make_optimizer(model: Model, optim: Mapping[str, Any]):
     """The optimizer of a model by the section config.optim."""
-    own = {key: value for key, value in optim.items() if key not in ("ema_max", "micro_batch")}
+    own = {key: value for key, value in optim.items() if key not in ("ema_max", "ema_profiles", "micro_batch")}
     return choice.call("config.optim", optimizer.build, own, held_until=model.held_until)
 
 
@@ -49,7 +49,7 @@ def train(run: Run, writer: Writer, checkpoints: Checkpoints) -> bool:
     evaluate = held_out.evaluator(model, seed=config["seed"], engine=config["parallel"]["engine"])
 
     init = initial_params(run)
-    state = init_state(init, transform, randomness.root_key(config["seed"], "init"))
+    state = init_state(init, transform, randomness.root_key(config["seed"], "init"), config["optim"]["ema_profiles"])
     restored = checkpoints.restore_latest_valid(state)
     start, state = restored if restored else (0, state)
     state, frozen, local_frozen = engine.place(state), engine.place(run.frozen), parallel.local(run.frozen)
@@ -84,7 +84,13 @@ def train(run: Run, writer: Writer, checkpoints: Checkpoints) -> bool:
                 writer.scalars(done, values | {"train/steps_per_second": clock.rate(), "train/memory_mb": memory_mb()})
                 writer.progress(done, config["num_steps"], f"loss {values['train/loss']:.4g}")
             with clock.pause():
-                if saved:
+                if (
+                    parallel.is_main()
+                    and (last or due(done, config["checkpoint_every"]))
+                    and config["optim"]["ema_profiles"]
+                ):
+                    averages.write(run.workdir, done, jax.device_get(snapshot(state)))
+                if saved:  # after its snapshot: no run resumes beyond one that it lacks
                     checkpoints.save(done, state)
                 if tested and parallel.is_main():
                     test(run, done, state, local_frozen, evaluate, writer, clock.total())

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from etils import epath
 
+from musicdiff import averages, data, facts, generation, milestones, models, parallel
 from musicdiff import config as configuration
-from musicdiff import data, facts, generation, milestones, models, parallel
 from musicdiff.audio.mel import MelSpec
 from musicdiff.checkpoints import Checkpoints
 from musicdiff.errors import UsageError
@@ -19,14 +19,6 @@ from musicdiff.training.settings import check_settings
 from musicdiff.training.writer import Writer
 from musicdiff.typing import Model
 
-SHARED = (
-    "seed",
-    "dtype",
-    "data",
-    "mel",
-    "vocoder",
-    "parallel",
-)  # what an autoencoder trained on the way has from its latent run
 HELD_OUT_CLIPS = 128
 EXAMPLES = 16  # held-out clips, spread over the tracks, that are listened to and measured
 AUTOENCODER = "autoencoder"  # folder in a workdir of the autoencoder's own run
@@ -81,7 +73,7 @@ def plan(config: Mapping[str, Any], folder: epath.Path) -> list[tuple[Model, Map
         forecast.step_cost(model, 1)  # traces network, loss and vocoder: sizes that do not fit show here
         loop.make_optimizer(model, part["optim"])
         if model.denoise_fn is not None:
-            generation.grid_and_options(part["process"], part["sampler"])
+            generation.grid_and_options(model, part["sampler"])
         if MelSpec(**part["mel"]).level != "absolute":
             raise UsageError(
                 "config.mel.level='clip' is for imported models, to be sampled; train with level='absolute'"
@@ -91,9 +83,9 @@ def plan(config: Mapping[str, Any], folder: epath.Path) -> list[tuple[Model, Map
 
 
 def autoencoder_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration of the autoencoder of a latent run: its own section, and what the two share."""
-    own = {key: value for key, value in config["vae"].items() if key != "path"}
-    return {**{key: config[key] for key in SHARED}, **own}
+    """The configuration of the autoencoder of a latent run: its own section, and from the run what that does not say."""
+    shared = {key: value for key, value in config.items() if key not in ("vae", "process", "sampler")}
+    return shared | {key: value for key, value in config["vae"].items() if key != "path"}
 
 
 def record_data(folder: epath.Path, cached: data.Tracks) -> None:
@@ -134,6 +126,7 @@ def train(model: Model, config: Mapping[str, Any], folder: epath.Path, cached: d
     resume_step = checkpoints.latest_valid_step() or 0
     if parallel.is_main():
         milestones.drop_after(folder, resume_step)
+        averages.drop_after(folder, resume_step)
     with Writer(folder, resume_step=resume_step, primary=parallel.is_main()) as writer:
         if resume_step >= config["num_steps"]:
             writer.log(f"{phase}: {folder} is trained already, {resume_step} steps")

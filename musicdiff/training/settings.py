@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from musicdiff import averages
 from musicdiff.errors import UsageError
 
 POSITIVE = ("num_steps", "batch_size", "log_every", "checkpoint_every", "keep_checkpoints")
@@ -35,6 +36,7 @@ SECTIONS = {
         "weight_decay",
         "clip_norm",
         "ema_max",
+        "ema_profiles",
         "micro_batch",
     },
 }
@@ -59,6 +61,12 @@ def check_settings(config: Mapping[str, Any], devices: int, where: str = "config
         for key in keys:
             if not holds(_get(config, key)):
                 raise UsageError(f"{where}.{key} must be {allowed}, not {_get(config, key)!r}")
+    widths = config["optim"]["ema_profiles"]
+    if len(widths) == 1 or len(set(widths)) < len(widths) or not all(0 < width <= averages.WIDEST for width in widths):
+        raise UsageError(
+            f"{where}.optim.ema_profiles must be () or two different relative widths above 0 and up to {averages.WIDEST}, such as "
+            f"(0.05, 0.1), not {widths!r}"
+        )
     for key, value in config["network"].items():
         sizes = value if isinstance(value, tuple) else (value,)
         if key != "attention_levels" and not (

@@ -63,15 +63,15 @@ def metric_sums(losses, metrics, weight):
 
 
 def update(optimizer: optax.GradientTransformation, *, ema_max: float) -> Callable:
-    """update_fn(state, sums, count) -> (state, metrics): the mean gradient, one optimizer step, one step of the average."""
+    """update_fn(state, sums, count) -> (state, metrics): the mean gradient, one optimizer step, one step of the averages."""
 
     def update_fn(state, sums, count):
         grads = jax.tree.map(lambda g: g / count, sums["grads"])
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        averages = {name: average(old, params, state.step, ema_max) for name, old in state.ema_params.items()}
+        ema_params = average(state.ema_params, params, state.step, ema_max)
         metrics = means(sums["metrics"], count) | {"grad_norm": optax.tree.norm(grads)}
-        return TrainState(state.step + 1, params, averages, opt_state), metrics
+        return TrainState(state.step + 1, params, ema_params, opt_state), metrics
 
     return update_fn
 

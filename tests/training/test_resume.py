@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from processes import start
 
-from musicdiff import models, parallel
+from musicdiff import averages, milestones, models, parallel
 from musicdiff.checkpoints import Checkpoints
 from musicdiff.training import loop, phases
 from musicdiff.training.state import TrainState
@@ -18,6 +18,7 @@ from musicdiff.training.writer import read_metrics
 
 STEPS = 10
 CLOCK = ("num_steps=10", "log_every=1", "checkpoint_every=5", "sample_every=0", "milestones=()")
+CLOCK += ("optim.ema_profiles=(0.05,0.1)",)
 MEASURED = ("train/steps_per_second", "train/memory_mb")  # of the machine, not of the run
 
 
@@ -57,7 +58,9 @@ def read_state(folder):
     model = models.build(config)
     params = jax.eval_shape(model.init, jax.random.key(0))
     moments = jax.eval_shape(loop.make_optimizer(model, config["optim"]).init, params)
-    target = TrainState(jax.ShapeDtypeStruct((), np.int32), params, {"ema": params}, moments)
+    target = TrainState(
+        jax.ShapeDtypeStruct((), np.int32), params, dict.fromkeys(("ema", "0.05", "0.1"), params), moments
+    )
     return Checkpoints(folder / "checkpoints").restore_latest_valid(target)
 
 
@@ -72,15 +75,17 @@ def losses(folder, prefix):
 
 
 def assert_same_run(folder, whole):
-    """Parameters, average, moments, losses and the weights to sample with, to the last bit."""
+    """Parameters, averages, moments, losses, the weights to sample with and the snapshots of averages, to the last bit."""
     step, state = read_state(folder)
     expected_step, expected = read_state(whole)
     assert step == expected_step == STEPS
     jax.tree.map(np.testing.assert_array_equal, state, expected)
     assert losses(folder, "train/") == losses(whole, "train/")
     assert losses(folder, "test/") == losses(whole, "test/")
-    weights = f"milestones/step_{STEPS:06d}.safetensors"
-    assert (folder / weights).read_bytes() == (whole / weights).read_bytes()
+    for weights in (f"milestones/step_{STEPS:06d}", "ema/step_000005", f"ema/step_{STEPS:06d}"):
+        file = f"{weights}.safetensors"
+        assert (folder / file).read_bytes() == (whole / file).read_bytes()
+    assert [snapshot.step for snapshot in averages.find(folder)] == [5, STEPS]
 
 
 def test_ten_steps_leave_ten_losses(whole):
@@ -88,6 +93,13 @@ def test_ten_steps_leave_ten_losses(whole):
     assert steps == list(range(1, STEPS + 1))
     tested = [record["step"] for record in read_metrics(whole) if "test/loss" in record]
     assert tested == [5, 10]
+
+
+def test_an_average_of_another_width_is_made_of_a_run(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    made = averages.build(folder, 0.08)[0].name
+    params, latest = (milestones.read(folder, name)[1] for name in (made, "latest"))
+    assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, latest) and made == "10-0.08"
 
 
 def test_five_and_five_are_ten(run, whole, tmp_path, monkeypatch):

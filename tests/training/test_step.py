@@ -30,7 +30,8 @@ FROZEN = {"bias": jnp.array([0.5, -0.5, 0.25])}
 def make_state(number=0):
     params = {"kernel": jax.random.normal(jax.random.key(0), (4, 3))}
     transform = optax.sgd(0.1)
-    return TrainState(jnp.int32(number), params, {"ema": params}, transform.init(params)), transform
+    averages = {"ema": params, "0.05": params, "0.1": params}
+    return TrainState(jnp.int32(number), params, averages, transform.init(params)), transform
 
 
 def make_batch(rows=8):
@@ -85,6 +86,10 @@ def test_the_update_is_the_optimizers_on_the_mean():
     np.testing.assert_allclose(
         after.ema_params["ema"]["kernel"], decay * state.params["kernel"] + (1 - decay) * params, rtol=1e-5
     )
+    for width, g in ((0.05, 16.97), (0.1, 6.94)):  # arXiv 2312.02696, section 3.1
+        decay = (1 - 1 / 8) ** (g + 1)
+        expected = decay * state.params["kernel"] + (1 - decay) * params
+        np.testing.assert_allclose(after.ema_params[str(width)]["kernel"], expected, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(metrics["grad_norm"], np.linalg.norm(mean), rtol=1e-6)
     np.testing.assert_allclose(metrics["twice"], 2 * metrics["loss"], rtol=1e-6)
     assert after.step == 8
