@@ -19,7 +19,7 @@ from musicdiff import config as configuration
 from musicdiff import facts, milestones, models, parallel, randomness, samplers, weights
 from musicdiff.diffusion import grids, guidance, schedules
 from musicdiff.errors import DataError, UsageError
-from musicdiff.models.latent import VAE_FILE
+from musicdiff.representations import VAE_FILE
 from musicdiff.typing import Model, Params
 
 
