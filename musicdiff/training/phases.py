@@ -19,14 +19,6 @@ from musicdiff.training.settings import check_settings
 from musicdiff.training.writer import Writer
 from musicdiff.typing import Model
 
-SHARED = (
-    "seed",
-    "dtype",
-    "data",
-    "mel",
-    "vocoder",
-    "parallel",
-)  # what an autoencoder trained on the way has from its latent run
 HELD_OUT_CLIPS = 128
 EXAMPLES = 16  # held-out clips, spread over the tracks, that are listened to and measured
 AUTOENCODER = "autoencoder"  # folder in a workdir of the autoencoder's own run
@@ -68,16 +60,18 @@ def run(config: Mapping[str, Any], folder: Any) -> epath.Path:
 
 def plan(config: Mapping[str, Any], folder: epath.Path) -> list[tuple[Model, Mapping[str, Any], epath.Path]]:
     """What is to be trained, in order: model, configuration, workdir. All that can be refused without data is refused here."""
-    stages = [(config, folder)]
+    stages = [(config, folder, "config")]
     if config["model"].get("name") == "latent" and not latents.is_ready(folder):
         if config["vae"]["path"]:
             latents.find_autoencoder(config)
         else:
-            stages.insert(0, (autoencoder_config(config), folder / AUTOENCODER))
+            stages.append((autoencoder_config(config), folder / AUTOENCODER, "config.vae"))
+    # The run itself comes first: what an autoencoder shares with it is then called as the user calls it.
+    for part, _, where in stages:
+        check_settings(part, parallel.device_count(), where)
     checked = []
-    for part, home in stages:
-        check_settings(part, parallel.device_count(), "config" if home == folder else "config.vae")
-        model = models.build(part)
+    for part, home, where in stages:
+        model = models.build(part, where)
         forecast.step_cost(model, 1)  # traces network, loss and vocoder: sizes that do not fit show here
         loop.make_optimizer(model, part["optim"])
         if model.denoise_fn is not None:
@@ -87,13 +81,13 @@ def plan(config: Mapping[str, Any], folder: epath.Path) -> list[tuple[Model, Map
                 "config.mel.level='clip' is for imported models, to be sampled; train with level='absolute'"
             )
         checked.append((model, part, home))
-    return checked
+    return checked[::-1]
 
 
 def autoencoder_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration of the autoencoder of a latent run: its own section, and what the two share."""
-    own = {key: value for key, value in config["vae"].items() if key != "path"}
-    return {**{key: config[key] for key in SHARED}, **own}
+    """The configuration of the autoencoder of a latent run: its own section, and from the run what that does not say."""
+    shared = {key: value for key, value in config.items() if key not in ("vae", "process", "sampler")}
+    return shared | {key: value for key, value in config["vae"].items() if key != "path"}
 
 
 def record_data(folder: epath.Path, cached: data.Tracks) -> None:
