@@ -32,6 +32,8 @@ setup(
         "librosa>=0.11",
         "ml-collections>=1.0",
         "numpy>=2.0",
+        "scipy>=1.13",
+        "ml_dtypes>=0.5",
         "soundfile>=0.12",
         "soxr>=0.5",
         "mutagen>=1.47",
@@ -40,6 +42,7 @@ setup(
         "etils[epath]>=1.9",
         "tensorboardX>=2.6",
         "click>=8.1",
+        "absl-py>=2.1",
         "tqdm>=4.66",
     ],
     extras_require={

@@ -7,13 +7,11 @@ from ml_collections import ConfigDict
 
 
 def get_config() -> ConfigDict:
-    """The keys of a run, without its model."""
-    config = ConfigDict()
+    """The keys of a run, without its model: `get_shared`, and how one model is trained."""
+    config = get_shared()
 
-    config.seed = 0
     config.num_steps = 40_000
     config.batch_size = 16
-    config.dtype = "float32"  # of the computation; parameters are float32 always
 
     config.log_every = 50
     config.sample_every = 1_000
@@ -21,9 +19,6 @@ def get_config() -> ConfigDict:
     config.keep_checkpoints = 2
     config.milestones = (100, 500, 1_000, 2_500, 5_000, 10_000, 20_000, 40_000)
 
-    config.data = ConfigDict({"source": "builtin", "cache_dir": "data_cache", "loader": "tf", "strict": False})
-    config.mel = ConfigDict({"sample_rate": 22_050, "n_fft": 1_024, "hop": 256, "num_mels": 128, "channels": 1})
-    config.mel.update({"f_min": 0.0, "db_top": 32.0, "db_range": 80.0, "level": "absolute"})
     config.model = ConfigDict({"name": ""})
     config.network = ConfigDict()
 
@@ -38,17 +33,49 @@ def get_config() -> ConfigDict:
     config.optim.ema_max = 0.9999
     config.optim.ema_profiles = ()  # two relative widths, as (0.05, 0.1): averages of any length afterwards (musicdiff ema)
     config.optim.micro_batch = 0  # examples at once on a device; 0: chosen by an estimate of memory
+    return config
 
+
+def get_shared() -> ConfigDict:
+    """What all models of a run have in common: an autoencoder that is trained on the way has these from its latent run."""
+    config = ConfigDict()
+    config.seed = 0
+    config.dtype = "float32"  # of the computation; parameters are float32 always
+    config.data = ConfigDict({"source": "builtin", "cache_dir": "data_cache", "loader": "tf", "strict": False})
+    config.mel = ConfigDict({"sample_rate": 22_050, "n_fft": 1_024, "hop": 256, "num_mels": 128, "channels": 1})
+    config.mel.update({"f_min": 0.0, "db_top": 32.0, "db_range": 80.0, "level": "absolute"})
     config.vocoder = ConfigDict({"name": "griffin_lim", "num_iterations": 32})
     config.parallel = ConfigDict({"engine": "pmap"})
     return config
 
 
 def add_diffusion(config: ConfigDict) -> None:
-    """The talk's noise process, a DDPM of 1000 linear betas that predicts eps, and its DDIM of 50 steps."""
+    """The talk's U-Net, noise process (a DDPM of 1000 linear betas that predicts eps) and DDIM of 50 steps."""
+    config.network.channels = (128, 128, 256, 256, 512, 512)
+    config.network.num_res_blocks = 2
+    config.network.attention_levels = (4,)
+    config.network.head_width = 8
+    config.network.groups = 32
+    config.network.patch = 1
+    config.network.zero_init = False
+    config.network.remat = False
     config.process = ConfigDict({"objective": "denoising", "told": "index"})
     config.process.update({"schedule": "linear_beta", "schedule_options": {}})
     config.process.update({"prediction": "eps", "prediction_options": {}})
     config.process.update({"weight": "simple", "weight_options": {}})
     config.process.update({"times": "uniform", "times_options": {}})
     config.sampler = ConfigDict({"name": "ddim", "num_steps": 50, "grid": "leading"})
+
+
+def learn_fast(config: ConfigDict) -> None:
+    """Small networks in few steps: cosine levels to pure noise, v-prediction, residual branches that start at zero."""
+    config.network.zero_init = True
+    config.process.update({"schedule": "cosine", "prediction": "v", "told": "log_snr"})
+    config.sampler.grid = "trailing"
+
+
+def shorten(config: ConfigDict, num_steps: int, every: int, learning_rate: float, ema_max: float) -> None:
+    """A run of minutes: the learning rate is high and ends with it, averages are short, and something is to be heard `every` few steps."""
+    config.update({"num_steps": num_steps, "log_every": 25, "sample_every": every, "checkpoint_every": every})
+    config.optim.update({"learning_rate": learning_rate, "warmup_steps": 50, "decay_steps": num_steps})
+    config.optim.update({"b1": 0.9, "b2": 0.99, "ema_max": ema_max})

@@ -189,7 +189,7 @@ def data() -> None:
 @click.argument("source")
 @click.argument("out")
 @click.option("--config", "text", default="mel:256x256", show_default=True, help="Whose mel numbers to use.")
-@click.option("--strict", is_flag=True, help="Stop at the first track that cannot be used.")
+@click.option("--strict", is_flag=True, help="Stop at the first track or label file that cannot be used.")
 def build(source, out, text, strict) -> None:
     """Compute the log-mels of SOURCE (builtin, folder:PATH, tfds:NAME) into the cache OUT."""
     from musicdiff import config as configuration
@@ -203,13 +203,15 @@ def build(source, out, text, strict) -> None:
     )
     for skipped in cached.skipped:
         click.echo(f"left out {skipped['name']}: {skipped['reason']}")
+    for unread in cached.unread_labels:
+        click.echo(f"labels ignored in {unread['name']}: {unread['reason']}")
 
 
 @data.command()
 @click.argument("source")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def doctor(source, as_json) -> None:
-    """Examine SOURCE: hours, rates, duplicates, clipping, silence, levels, bandwidth, and the preset that fits."""
+    """Examine SOURCE: hours, rates, duplicates, clipping, silence, levels, bandwidth, and the configuration that fits."""
     from musicdiff import data as sources
 
     report = sources.examine(sources.open_source(source))

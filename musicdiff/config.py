@@ -7,6 +7,7 @@ keyword arguments of one callable, bound by `choice.call`: that is how a key tha
 import dataclasses
 import difflib
 import hashlib
+import importlib
 import importlib.machinery
 import importlib.util
 import json
@@ -40,6 +41,12 @@ def presets() -> list[str]:
     """Every configuration that comes with musicdiff, as `name:preset`."""
     files = sorted(path for path in installed_configs().glob("*.py") if path.stem not in ("__init__", "base"))
     return [f"{path.stem}:{preset}" for path in files for preset in _module(path).PRESETS]
+
+
+def base() -> dict[str, Any]:
+    """What every configuration has before a variant changes it: configs/base.py, the one list of the keys that a run itself reads."""
+    _provide_configs_package()
+    return importlib.import_module("musicdiff.configs.base").get_config().to_dict()
 
 
 def load(text: str, overrides: Sequence[str] = ()) -> Loaded:

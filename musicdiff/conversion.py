@@ -11,9 +11,9 @@ from musicdiff import config as configuration
 from musicdiff import facts, milestones, models, weights
 from musicdiff.errors import DataError, UsageError
 from musicdiff.interop import diffusers
-from musicdiff.models.latent import VAE_FILE
 from musicdiff.networks.autoencoder import Autoencoder
 from musicdiff.networks.unet_2d import UNet2D
+from musicdiff.representations import VAE_FILE
 
 OURS = "musicdiff.json"  # beside their files: mel numbers and frames, which their folder has no place for
 PREDICTIONS = {"eps": "epsilon", "v": "v_prediction", "x_0": "sample"}  # ours: theirs

@@ -20,7 +20,7 @@ from musicdiff import facts, milestones, models, parallel, plugins, randomness, 
 from musicdiff.diffusion import grids, guidance
 from musicdiff.diffusion.guidance import Guidance
 from musicdiff.errors import DataError, UsageError
-from musicdiff.models.latent import VAE_FILE
+from musicdiff.representations import VAE_FILE
 from musicdiff.typing import Model, Params, Prediction
 
 

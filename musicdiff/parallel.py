@@ -6,11 +6,13 @@ share of the rows, adds the sums, and so gives the results of one device with th
 
 import contextlib
 import importlib.util
+import math
 import os
 import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -18,7 +20,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from musicdiff.errors import UsageError
+from musicdiff.errors import MusicdiffError, UsageError
 
 AXIS = "batch"
 LAUNCHERS = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")  # how srun and mpirun tell a process the size of its job
@@ -197,15 +199,29 @@ def barrier(name: str) -> None:
 
 
 def main_first(make: Callable[[], Any], name: str) -> Any:
-    """make(), by the main process first and by the others, who find it made, after."""
-    made = make() if is_main() else None
-    barrier(name)
+    """make(), by the main process first and by the others, who find it made, after. Where it raises in the main process, all raise.
+
+    name: what is made, for the message of the others
+    """
+    made, failed = None, is_main()
+    try:
+        if is_main():
+            made, failed = make(), False
+    finally:
+        failed = from_main(failed)  # also waits until it is made
+    if failed:
+        raise MusicdiffError(f"{name}: the main process failed, its own message says at what")
     return made if is_main() else make()
 
 
 def from_main(number: int) -> int:
     """The main process's number, in every process of the job; all of them must ask."""
     return number if jax.process_count() == 1 else int(multihost_utils.broadcast_one_to_all(np.int32(number)))
+
+
+def gather(rows: np.ndarray) -> np.ndarray:
+    """The rows of all processes [B, ...] from this process's [B / processes, ...]; all of them must ask."""
+    return rows if jax.process_count() == 1 else multihost_utils.process_allgather(rows, tiled=True)
 
 
 def any_process(flag: bool) -> bool:
@@ -238,10 +254,11 @@ def device_description() -> str:
 
 
 def device_memory() -> int | None:
-    """Bytes that a program may use on each device: the accelerator's limit, or the machine's memory; None when unknown."""
+    """Bytes that a program may use on each device: the accelerator's limit, or the machine's or container's memory; None when unknown."""
     device = jax.local_devices()[0]
     if device.platform == "cpu":
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // jax.local_device_count()
+        memory = min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), _control_group_memory())
+        return int(memory // jax.local_device_count())
     return (device.memory_stats() or {}).get("bytes_limit")
 
 
@@ -251,6 +268,23 @@ def peak_memory() -> int | None:
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     return max((device.memory_stats() or {}).get("peak_bytes_in_use", 0) for device in jax.local_devices()) or None
+
+
+def _control_group_memory(root: Path = Path("/")) -> float:
+    """The least bytes that this process's control group, or one above it, allows (Linux's version 1 or 2); infinite without a limit."""
+    limits = [math.inf]
+    groups = root / "proc/self/cgroup"
+    for line in groups.read_text().splitlines() if groups.exists() else []:
+        _, controllers, group = line.split(":", 2)
+        if controllers not in ("", "memory"):
+            continue
+        folder, name = ("memory", "memory.limit_in_bytes") if controllers else (".", "memory.max")
+        # Within a container the group itself may be out of sight, and its limit lies at the top.
+        for part in (Path(group), *Path(group).parents):
+            file = root / "sys/fs/cgroup" / folder / part.relative_to("/") / name
+            if file.exists():
+                limits.append(float(file.read_text().replace("max", "inf")))
+    return min(limits)
 
 
 def _check_engine(name: str) -> None:

@@ -38,20 +38,30 @@ def write_tree(path: epath.PathLike, tree: Params, metadata: Mapping[str, str] |
 
 
 def read_tree(path: epath.PathLike) -> dict[str, Any]:
-    """The nested dict of numpy arrays in a safetensors file. Raises DataError when it is missing or damaged."""
+    """The nested dict of numpy arrays that `write_tree` wrote. Raises DataError as `read_tensors` does."""
+    tree: dict[str, Any] = {}
+    for name, array in read_tensors(path).items():
+        *folders, leaf = name.split("/")
+        node = tree
+        for folder in folders:
+            node = node.setdefault(folder, {})
+        node[leaf] = array
+    return tree
+
+
+def read_tensors(path: epath.PathLike) -> dict[str, np.ndarray]:
+    """Any safetensors file as {name: array}. Raises DataError when it is missing, damaged, or of a type not in DTYPES."""
     data = _read(path)
     try:
         entries = safetensors.deserialize(data)
     except safetensors.SafetensorError as error:
         raise DataError(f"{path} is truncated or no safetensors file ({error}): write or fetch it again") from error
-    tree: dict[str, Any] = {}
+    tensors = {}
     for name, entry in entries:
-        *folders, leaf = name.split("/")
-        node = tree
-        for folder in folders:
-            node = node.setdefault(folder, {})
-        node[leaf] = np.frombuffer(entry["data"], DTYPES[entry["dtype"]]).reshape(entry["shape"])
-    return tree
+        if entry["dtype"] not in DTYPES:
+            raise DataError(f"{path}: {name} is {entry['dtype']}; {', '.join(DTYPES)} can be read")
+        tensors[name] = np.frombuffer(entry["data"], DTYPES[entry["dtype"]]).reshape(entry["shape"])
+    return tensors
 
 
 def read_metadata(path: epath.PathLike) -> dict[str, str]:

@@ -5,6 +5,8 @@ import shutil
 import tempfile
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Most of the suite's time is the compiler's, which may as well leave its programs of a few thousand parameters unpolished.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # Also for the processes that tests start. Given from outside, it outlives the session, and most of the suite's time is saved.
 COMPILATIONS = tempfile.mkdtemp(prefix="musicdiff-compilations-")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", COMPILATIONS)

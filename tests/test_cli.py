@@ -171,6 +171,27 @@ def test_the_doctor_sees_a_source(call, music):
     assert code == 0 and len(output.splitlines()) > 3
 
 
+def test_labels_that_cannot_be_read_are_told(call, music, tmp_path):
+    (music / "tone.json").write_text('{"tempo": "fast"}')
+    code, output, _ = call("data", "build", f"folder:{music}", tmp_path / "cache", "--config", "mel:tiny")
+    fault = "tone.json: tempo should be a number of beats a minute, not 'fast'"
+    assert code == 0 and output.splitlines()[1:] == [f"labels ignored in {fault}"]
+    code, output, errors = call("data", "build", f"folder:{music}", tmp_path, "--config", "mel:tiny", "--strict")
+    assert code == 3 and not output
+    assert errors == f"error: {fault}; repair it or leave it out, or build without strict\n"
+
+
+def test_names_that_are_no_text_are_told(call, music, tmp_path):
+    (music / "tone.wav").rename(music / os.fsdecode(b"caf\xe9.wav"))
+    told = r"caf\udce9.wav: the name is not UTF-8 or holds control characters; rename it"
+    code, _, errors = call("data", "build", f"folder:{music}", tmp_path / "cache", "--config", "mel:tiny")
+    assert code == 3 and told in errors.splitlines()[-1]
+    code, output, _ = call("data", "doctor", f"folder:{music}")
+    assert code == 0 and told in output
+    code, output, _ = call("data", "doctor", f"folder:{music}", "--json")
+    assert code == 0 and [track["name"] for track in json.loads(output)["broken"]] == [r"caf\udce9.wav"]
+
+
 def test_training_by_the_command(call, trained_copy):
     """Overrides reach it, and it says what to do next."""
     code, output, _ = call("train", "--workdir", trained_copy, "--config.num_steps=6")

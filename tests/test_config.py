@@ -61,6 +61,14 @@ def test_a_configuration_is_plain_data():
         check(configuration.load(text).config)
 
 
+def test_every_configuration_has_the_keys_of_the_base():
+    base = configuration.base()
+    for text in configuration.presets():
+        config = configuration.load(text).config
+        assert set(base) <= set(config)
+        assert all(set(base[section]) == set(config[section]) for section in ("data", "mel", "optim", "parallel"))
+
+
 def test_overrides_keep_their_types():
     changes = [
         "--config.optim.learning_rate=1e-3", "--config.num_steps=12", "--config.data.strict=True",

@@ -10,8 +10,8 @@ import pytest
 from musicdiff import config as configuration
 from musicdiff import conversion, milestones, models, weights
 from musicdiff.errors import DataError, UsageError
-from musicdiff.models.latent import VAE_FILE
 from musicdiff.networks.autoencoder import Autoencoder
+from musicdiff.representations import VAE_FILE
 
 TALK = ("process.schedule=linear_beta", "process.prediction=eps", "process.told=index")
 PLAIN = ("vae.network.patch=1",)

@@ -12,17 +12,13 @@ import threading
 import time
 from importlib import metadata
 
+import micro
 import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 
 PATH = pathlib.Path(__file__).parent.parent / "notebooks" / "train_your_folder.ipynb"
-TINY = (
-    *("--config.data.loader=numpy", "--config.batch_size=2", "--config.model.frames=64", "--config.network.groups=4"),
-    *("--config.network.channels=(8,)", "--config.network.head_width=8", "--config.network.attention_levels=()"),
-    *("--config.sampler.num_steps=2", "--config.vocoder.num_iterations=2", "--config.checkpoint_every=2"),
-)
 
 
 def read():
@@ -136,9 +132,11 @@ def kill_after(path, running):
 def test_a_killed_kernel_goes_on_under_another_path(tmp_path, monkeypatch):
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "compilations"))
     first, second = tmp_path / "first", tmp_path / "mounted" / "elsewhere"
-    shared = {"source": "builtin:6", "preset": "mel:tiny", "compared": ["mel:tiny"]}
+    shared = {"source": "builtin:3", "preset": "mel:tiny", "compared": ["mel:tiny"]}
+    micro_run = ("checkpoint_every=2", "sample_every=100000", "optim.decay_steps=100000")
 
-    killed = client(tmp_path, **shared, workdir=str(first), overrides=[*TINY, "--config.num_steps=100000"])
+    overrides = micro.overrides("mel", *micro_run, "num_steps=100000")
+    killed = client(tmp_path, **shared, workdir=str(first), overrides=overrides)
     saved = first / "checkpoints" / "4" / "manifest.json"
     threading.Thread(target=kill_after, args=(saved, killed), daemon=True).start()
     with pytest.raises(DeadKernelError):
@@ -148,9 +146,8 @@ def test_a_killed_kernel_goes_on_under_another_path(tmp_path, monkeypatch):
     shutil.move(first, second)
     shutil.rmtree(tmp_path / "data_cache")  # on the session's own disk, gone with it
     reached = max(int(path.parent.name) for path in (second / "checkpoints").glob("*/manifest.json"))
-    resumed = client(
-        tmp_path, **shared, workdir=str(second), overrides=[*TINY, f"--config.num_steps={reached + 3}"]
-    ).execute()
+    overrides = micro.overrides("mel", *micro_run, f"num_steps={reached + 3}")
+    resumed = client(tmp_path, **shared, workdir=str(second), overrides=overrides).execute()
 
     assert reached >= 4 and not first.exists()
     assert json.loads((second / "facts.json").read_text())["resumed_at"] == reached

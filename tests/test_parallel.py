@@ -126,6 +126,7 @@ def test_alone_there_is_nothing_to_join(monkeypatch):
     assert parallel.rows(16) == (0, 16)
     assert parallel.main_first(lambda: "made", "once") == "made"
     assert parallel.from_main(7) == 7
+    assert parallel.gather(np.arange(3)).tolist() == [0, 1, 2]
     assert parallel.any_process(True) and not parallel.any_process(False)
 
 
@@ -138,6 +139,32 @@ def test_a_coordinator_alone_is_not_enough(monkeypatch):
 def test_memory_is_known():
     assert 2**26 < parallel.peak_memory() < parallel.device_memory() * jax.local_device_count() < 2**50
     assert parallel.device_description()
+
+
+@pytest.mark.parametrize(
+    ("groups", "limits", "least"),
+    [
+        ("0::/a/b\n", {"a/b/memory.max": "max\n", "a/memory.max": "3000000000\n"}, 3e9),  # version 2, a limit above
+        ("0::/../../unseen\n", {"memory.max": "2000\n"}, 2000),  # in a container, where the group is the top
+        ("4:memory:/x\n3:cpu:/x\n", {"memory/x/memory.limit_in_bytes": "5\n", "cpu/x/memory.limit_in_bytes": "1"}, 5),
+        ("4:memory:/unseen\n0::/\n", {"memory/memory.limit_in_bytes": "9223372036854771712\n"}, 2.0**63),
+        ("0::/\n", {}, np.inf),
+    ],
+)
+def test_a_container_has_its_own_memory(tmp_path, groups, limits, least):
+    assert parallel._control_group_memory(tmp_path) == np.inf  # a system without control groups
+    (tmp_path / "proc" / "self").mkdir(parents=True)
+    (tmp_path / "proc" / "self" / "cgroup").write_text(groups)
+    for name, limit in limits.items():
+        file = tmp_path / "sys" / "fs" / "cgroup" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(limit)
+    assert parallel._control_group_memory(tmp_path) == pytest.approx(least)
+
+
+def test_a_device_has_its_share_of_the_least(monkeypatch):
+    monkeypatch.setattr(parallel, "_control_group_memory", lambda: 1000.0 * jax.local_device_count())
+    assert parallel.device_memory() == 1000
 
 
 def of_environment(process, port):
@@ -180,8 +207,11 @@ def test_two_processes_train_as_one(tmp_path, job):
         assert result["made"] == (None if process == 0 else True)
         assert result["any"] == [False, True, True]
         assert result["from_main"] == 7
+        assert result["gathered"] == list(range(8))
         for engine in ENGINES:
             assert_solved(result["engines"][engine])
             assert result["engines"][engine]["step"] == regression.STEPS
             assert result["engines"][engine]["restored"] == result["engines"][engine]["kernel"]
     assert results[0]["engines"] == results[1]["engines"]
+    assert results[0]["failed"] == ["UsageError", "no room"]
+    assert results[1]["failed"] == ["MusicdiffError", "tracks: the main process failed, its own message says at what"]

@@ -109,7 +109,7 @@ def test_a_configuration_must_be_named(tmp_path, capsys, monkeypatch):
 def test_a_batch_that_devices_cannot_share(tmp_path):
     process = start(
         "../../run_train.py", *arguments(tmp_path / "run", "mel", "batch_size=3"),
-        XLA_FLAGS="--xla_force_host_platform_device_count=2",
+        JAX_NUM_CPU_DEVICES="2",
     )  # fmt: skip
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 2 and not (tmp_path / "run").exists()
@@ -188,7 +188,7 @@ def test_two_devices_train_as_one(cache_dir, tmp_path, engine):
         run_train.main(arguments(tmp_path / "one", "mel", *clock))
     process = start(
         "train.py", "SIGTERM", 0, *arguments(tmp_path / "two", "mel", *clock),
-        XLA_FLAGS="--xla_force_host_platform_device_count=2",
+        JAX_NUM_CPU_DEVICES="2",
     )  # fmt: skip
     assert "2 x CPU" in finish(process, seconds=300)
     for key in ("train/loss", "train/grad_norm", "test/loss"):

@@ -1,6 +1,7 @@
 """Weights on disk: bit for bit what was written, in bytes that depend on nothing but the content."""
 
 import hashlib
+import json
 import subprocess
 import sys
 
@@ -54,7 +55,7 @@ def test_the_library_reads_our_files_and_we_read_its(tmp_path):
     with safetensors.safe_open(tmp_path / "ours", "np") as file:
         assert file.metadata() == {"format": "pt", "by": "é"}
     safetensors.numpy.save_file({"a.kernel": kernel}, tmp_path / "theirs")
-    np.testing.assert_array_equal(weights.read_tree(tmp_path / "theirs")["a.kernel"], kernel)
+    np.testing.assert_array_equal(weights.read_tensors(tmp_path / "theirs")["a.kernel"], kernel)
     assert weights.read_metadata(tmp_path / "theirs") == {}
 
 
@@ -109,6 +110,13 @@ def test_damaged_files_are_named(tmp_path, tree):
     for read in (weights.read_tree, weights.read_metadata):
         with pytest.raises(DataError, match=r"w\.safetensors is truncated or no safetensors file"):
             read(path)
+
+
+def test_a_type_without_an_array_is_named(tmp_path):
+    header = json.dumps({"scale": {"dtype": "F8_E5M2", "shape": [1], "data_offsets": [0, 1]}}).encode()
+    (tmp_path / "w.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0")
+    with pytest.raises(DataError, match=r"w\.safetensors: scale is F8_E5M2; BOOL, BF16, .* can be read"):
+        weights.read_tensors(tmp_path / "w.safetensors")
 
 
 @pytest.mark.parametrize("key", ["a/b", 3])

@@ -19,19 +19,18 @@ def measure(name: str) -> dict:
 
     from musicdiff import config as configuration
     from musicdiff import models, parallel, randomness
-    from musicdiff.training import forecast, loop, step
-    from musicdiff.training.estimate import probe_flops_per_second
+    from musicdiff.training import forecast, loop, probe, step
     from musicdiff.training.state import init_state
 
     config = configuration.load(name).config
     model = models.build(config)
-    rate = probe_flops_per_second()
+    rates = probe.measure(dtype=config["dtype"])
     cost = forecast.step_cost(model, 1)
     transform = loop.make_optimizer(model, config["optim"])
     engine = parallel.engine(
         "jit", step.gradient_sums(model, seed=0, pieces=1), step.update(transform, ema_max=config["optim"]["ema_max"])
     )
-    state = engine.place(init_state(model.init, transform, randomness.root_key(0, "init")))
+    state = engine.place(init_state(jax.jit(model.init), transform, randomness.root_key(0, "init")))
     frozen = engine.place(jax.jit(model.init_frozen)(jax.random.key(1)))
     x_0 = np.random.default_rng(0).standard_normal((1, model.clip_frames, *model.domain.shape[1:]), np.float32)
     batch = engine.shard({"x_0": x_0, "index": np.zeros(1, np.int32), "weight": np.ones(1, np.float32)})
@@ -44,7 +43,7 @@ def measure(name: str) -> dict:
         "config": name,
         "parameters": forecast.num_parameters(model),
         "gflop": cost.flops / 1e9,
-        "forecast_seconds": cost.flops / rate,
+        "forecast_seconds": forecast.step_seconds(model, 1, rates),
         "seconds": seconds[1],
         "compile_seconds": seconds[0] - seconds[1],
         "forecast_gb": (cost.peak_bytes + forecast.state_bytes(model)) / 1e9,

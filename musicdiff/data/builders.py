@@ -19,7 +19,7 @@ from musicdiff.data.track import Track, TrackSource
 from musicdiff.data.tracks import Tracks
 from musicdiff.errors import DataError
 
-FORMAT = 1  # raise it whenever the same source would make other records
+FORMAT = 2  # raise it whenever the same source would make other records
 TEST_SHARE = 0.08
 SILENT_PEAK = 1e-3  # -60 dB of full scale
 SILENT_FRAMES = 512  # of the silence whose latent fills clips longer than their track
@@ -34,17 +34,19 @@ def build_tracks(
 ) -> Tracks:
     """The log-mels of a source, float16 [T, F, C] in -1..1, built unless they are there.
 
-    Silent and unreadable tracks are left out and listed in report.json. Splits are drawn by a hash of the track's name: about 8 % are 'test',
-    at least one track where there are two, and a track stays where it is when others come or go.
+    Silent and unreadable tracks are left out and listed in report.json, as are labels that could not be read. Splits are drawn by a hash of the
+    track's name: about 8 % are 'test', at least one track where there are two, and a track stays where it is when others come or go.
 
     Args:
         cache_dir: local or remote; the cache is a directory in it, named by its fingerprint
-        strict: raise at the first track that cannot be used
+        strict: raise at the first track that cannot be used, or file with labels that cannot be read
         progress: tell stderr how far it is
 
     Raises:
-        DataError: no track can be used; or one cannot, and `strict`.
+        DataError: no track can be used; or one cannot, or its labels, and `strict`.
     """
+    if strict and source.unread_labels:
+        raise _unusable(source.unread_labels[0])
     fingerprint = _digest(FORMAT, source.fingerprint, asdict(spec))
     home = epath.Path(cache_dir) / f"tracks-{fingerprint}"
     if found := records.find(home):
@@ -73,6 +75,7 @@ def build_tracks(
         "source": source.name,
         "sample_rate": spec.sample_rate,
         "spec": asdict(spec),
+        "unread_labels": list(source.unread_labels),
     }
     return _store(home, header, _split(usable()), skipped)
 
@@ -111,7 +114,7 @@ def build_latents(
     count = sum(len(tracks.split(name)) for name in records.SPLITS)
     examples = track_progress(encoded(), count, f"latents of {tracks.index['source']}", progress)
     header = {
-        **{key: tracks.index[key] for key in ("source", "sample_rate", "spec")},
+        **{key: tracks.index[key] for key in ("source", "sample_rate", "spec", "unread_labels")},
         "fingerprint": total,
         "feature": "latent",
         "silence": np.asarray(silent[len(silent) // 2], np.float32).tolist(),
@@ -139,6 +142,7 @@ def _store(
             "tracks": {name: len(tracks.split(name)) for name in records.SPLITS},
             "licences": tracks.licences,
             "skipped": tracks.skipped,
+            "unread_labels": tracks.unread_labels,
         }
         (path / "report.json").write_text(json.dumps(report, indent=2) + "\n")
         (path / "index.json").write_text(json.dumps(tracks.index))

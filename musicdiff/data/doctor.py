@@ -17,9 +17,19 @@ from musicdiff.data.track import Track, TrackSource
 from musicdiff.errors import DataError
 
 SPEC = MelSpec()  # the front end that clips are counted in
-PRESETS = {"64x64": 64, "256x256": 256, "tiny": 512, "512x128": 512, "1024x128": 1024}  # frames of a clip
-FULL_SIZE = ("1024x128", "512x128", "256x256")  # by preference: the longest clip for which there is enough
-ONE_SHOTS = "64x64"  # where the tracks are shorter than all of those
+CONFIGS = {  # frames of a clip; mel:stereo has frames of its own that last as long
+    "mel:64x64": 64,
+    "latent:256x256": 256,
+    "latent:tiny": 512,
+    "mel:512x128": 512,
+    "mel:stereo": 512,
+    "mel:1024x128": 1024,
+}
+FULL_SIZE = ("mel:1024x128", "mel:512x128", "latent:256x256")  # the longest first
+SHORTEST = "latent:256x256"  # that music fits in
+ONE_SHOTS = "mel:64x64"  # where the tracks are shorter than all of those
+STEREO = "mel:stereo"  # before all of them where most tracks are wide
+TINY = "latent:tiny"
 DRAWS = 40_000 * 16  # clips that a full-size run sees: its last milestone by the effective batch
 ENOUGH_CLIPS = 1_000  # each is then seen 640 times; with fewer a network of 113M parameters learns them by heart
 ENOUGH_FOR_TINY = 100
@@ -27,6 +37,8 @@ SPECTRUM_FRAMES, SPECTRUM_SIZE = 400, 4096
 EDGE = 1e-7  # -70 dB: less than this share of the energy lies above the bandwidth
 NARROW = 0.8  # of what the model hears: material that was at 16 kHz once ends at 0.73
 WIDE_SPREAD_DB = 20.0
+STEREO_RATE = 44_100
+WIDE = 1e-3  # -30 dB of the energy lost in the best mono: dubbed mono and its coding noise lose less
 LISTED = 10
 
 
@@ -38,12 +50,14 @@ class Report:
         95 % and all but EDGE of the energy lie
     defects: {kind: names} of what audio.quality finds: 'silent', 'nearly silent', 'clipped', 'DC', 'click-like'
     narrow: tracks whose bandwidth is below NARROW of what their rate and the model's allow: upsampled, coded at a low rate, or dark
+    wide: number of tracks of STEREO_RATE or more in real stereo: no mono signal, panned anywhere, holds all but WIDE of their energy
     duplicates: groups of tracks with the same samples
     broken: {'name', 'reason'} of tracks that cannot be read
-    clips: {preset: clips without overlap}
-    preset: the recommended one, '' where there is too little for any
-    missing_hours: audio to add for ENOUGH_CLIPS of 256x256; 0 when there is enough
+    clips: {configuration: clips without overlap}, for mel:stereo of the wide tracks alone
+    config: the recommended one, as 'mel:512x128'; '' where there is too little for any
+    missing_hours: audio to add for ENOUGH_CLIPS of SHORTEST; 0 when there is enough
     labels: {'caption', 'style', 'tempo', 'key', 'licence': tracks that have it}
+    unread_labels: {'name', 'reason'} of files with labels that cannot be read, or not wholly
     """
 
     source: str
@@ -57,19 +71,22 @@ class Report:
     bandwidth_hz: tuple[float, ...]
     defects: dict[str, list[str]]
     narrow: list[str]
+    wide: int
     duplicates: list[list[str]]
     broken: list[dict[str, str]]
     clips: dict[str, int]
-    preset: str
+    config: str
     missing_hours: float
     labels: dict[str, int]
+    unread_labels: list[dict[str, str]]
 
 
 def examine(source: TrackSource, *, progress: bool = True) -> Report:
     """Reads every track once, at its own rate.
 
-    The recommended preset is the full-size one with the longest clips of which there are at least ENOUGH_CLIPS, not longer than the median
-    track (64x64 where they all are); 'tiny' where there are too few of them, and ENOUGH_FOR_TINY of its own; else none.
+    The recommended configuration is the full-size one with the longest clips of which there are at least ENOUGH_CLIPS, not longer than the
+    median track (mel:64x64 where they all are), or mel:stereo where that holds of it and at least half of the tracks are wide; latent:tiny
+    where there are too few of them, and ENOUGH_FOR_TINY of its own; else none.
     """
     results = map_ahead(_measure, source.tracks, min(4, cpu_count() or 1))
     measured = list(track_progress(results, len(source.tracks), f"examining {source.name}", progress))
@@ -83,8 +100,9 @@ def examine(source: TrackSource, *, progress: bool = True) -> Report:
 
     sounding = [track for track in usable if "silent" not in track["defects"]]
     lengths = np.array([SPEC.num_frames(round(track["seconds"] * SPEC.sample_rate)) for track in sounding], np.int64)
-    clips = {preset: int(np.maximum(1, lengths // frames).sum()) for preset, frames in PRESETS.items()}
-    preset, missing = _recommend(lengths, clips)
+    wide = np.array([track["wide"] for track in sounding], bool)
+    counts = {config: np.maximum(1, lengths // frames) for config, frames in CONFIGS.items()}
+    clips = {config: int(count[wide].sum() if config == STEREO else count.sum()) for config, count in counts.items()}
     return Report(
         source=source.name,
         tracks=len(measured),
@@ -97,15 +115,17 @@ def examine(source: TrackSource, *, progress: bool = True) -> Report:
         bandwidth_hz=_percentiles([track["bandwidth_hz"] for track in sounding]),
         defects=dict(defects),
         narrow=[track["name"] for track in sounding if track["narrow"]],
+        wide=int(wide.sum()),
         duplicates=[names for names in copies.values() if len(names) > 1],
         broken=broken,
         clips=clips,
-        preset=preset,
-        missing_hours=missing,
+        config=_recommend(lengths, wide, clips),
+        missing_hours=max(0, ENOUGH_CLIPS - clips[SHORTEST]) * SPEC.seconds(CONFIGS[SHORTEST]) / 3600,
         labels={
             label: sum(track["labels"][label] for track in usable)
             for label in ("caption", "style", "tempo", "key", "licence")
         },
+        unread_labels=[dict(file) for file in source.unread_labels],
     )
 
 
@@ -115,6 +135,8 @@ def _measure(track: Track) -> dict[str, Any]:
         audio, rate = track.read()
     except DataError as error:
         return {"name": track.name, "reason": str(error)}
+    if not audio.size or not np.isfinite(audio).all():
+        return {"name": track.name, "reason": "holds NaN or infinite samples" if audio.size else "holds no samples"}
     mono = audio @ np.full(audio.shape[1], 1 / audio.shape[1], np.float32)
     spectrum = _spectrum(mono)
     energy = np.cumsum(spectrum) / max(spectrum.sum(), np.finfo(np.float64).tiny)
@@ -130,6 +152,7 @@ def _measure(track: Track) -> dict[str, Any]:
         "rolloff_hz": float(np.searchsorted(energy, 0.95) * hertz),
         "bandwidth_hz": bandwidth,
         "narrow": bandwidth < NARROW * min(rate, SPEC.sample_rate) / 2,
+        "wide": rate >= STEREO_RATE and _lost_in_mono(audio) > WIDE,
         "defects": [finding.split(":")[0] for finding in quality.examine(audio, rate)],
         # 16 bits of the mean of the channels: the same whatever lossless format holds it
         "content": hashlib.sha256(np.round(mono * 2**15).astype(np.int32).tobytes() + str(rate).encode()).hexdigest(),
@@ -151,15 +174,25 @@ def _spectrum(mono: np.ndarray) -> np.ndarray:
     return np.square(np.abs(np.fft.rfft(frames * np.hanning(SPECTRUM_SIZE)))).mean(axis=0)
 
 
-def _recommend(lengths: np.ndarray, clips: Mapping[str, int]) -> tuple[str, float]:
-    """The preset, and the hours missing for the full-size one with the shortest clips that music fits in, 256x256."""
-    missing = max(0, ENOUGH_CLIPS - clips["256x256"]) * SPEC.seconds(PRESETS["256x256"]) / 3600
+def _lost_in_mono(audio: np.ndarray) -> float:
+    """The share of the energy of the first two channels that the best mono signal leaves out, wherever it is panned: 0 .. 0.5.
+
+    1 - the largest eigenvalue of the channels' 2 x 2 covariance over their sum. Sum and difference would take mono on one side for stereo.
+    """
+    if audio.shape[1] < 2:
+        return 0.0
+    pair = audio[:, :2]
+    low, high = np.linalg.eigvalsh(pair.T @ pair)
+    return float(low / max(low + high, np.finfo(np.float32).tiny))
+
+
+def _recommend(lengths: np.ndarray, wide: np.ndarray, clips: Mapping[str, int]) -> str:
     typical = float(np.median(lengths)) if len(lengths) else 0.0
-    fitting = [preset for preset in FULL_SIZE if PRESETS[preset] <= typical] or [ONE_SHOTS]
-    for preset in fitting:
-        if clips[preset] >= ENOUGH_CLIPS:
-            return preset, missing
-    return "tiny" if clips["tiny"] >= ENOUGH_FOR_TINY else "", missing
+    best = (STEREO, *FULL_SIZE) if 2 * wide.sum() >= len(wide) else FULL_SIZE
+    for config in [config for config in best if CONFIGS[config] <= typical] or [ONE_SHOTS]:
+        if clips[config] >= ENOUGH_CLIPS:
+            return config
+    return TINY if clips[TINY] >= ENOUGH_FOR_TINY else ""
 
 
 def _count(values) -> dict[str, int]:
@@ -187,11 +220,15 @@ def render(report: Report) -> str:
             f"  bandwidth    {_triple([f / 1000 for f in report.bandwidth_hz], 'kHz')}",
         ]
     lines += [f"  broken       {len(report.broken)}"] if report.broken else []
-    lines += [f"    {track['reason']}" for track in report.broken[:LISTED]]
+    lines += [f"    {track['name']}: {track['reason']}" for track in report.broken[:LISTED]]
+    lines += [f"  ignored      labels in {len(report.unread_labels)} files"] if report.unread_labels else []
+    lines += [f"    {file['name']}: {file['reason']}" for file in report.unread_labels[:LISTED]]
     for kind, names in sorted(report.defects.items()):
         lines.append(f"  {kind:12} {_names(names)}")
     if report.narrow:
         lines.append(f"  narrow       {_names(report.narrow)}: no highs; upsampled, strongly compressed, or dark")
+    if report.wide:
+        lines.append(f"  stereo       {report.wide}: real stereo at {STEREO_RATE} Hz or more")
     for names in report.duplicates[:LISTED]:
         lines.append(f"  duplicates   {_names(names)}: keep one, or held-out loss flatters and it is learnt by heart")
     if report.level_db and report.level_db[2] - report.level_db[0] > WIDE_SPREAD_DB:
@@ -200,14 +237,14 @@ def render(report: Report) -> str:
         )
     lines.append("  clips without overlap:")
     lines += [
-        f"    {preset:9} {count:7}  of {SPEC.seconds(PRESETS[preset]):.2f} s" for preset, count in report.clips.items()
+        f"    {config:14} {count:7}  of {SPEC.seconds(CONFIGS[config]):.2f} s" for config, count in report.clips.items()
     ]
     if report.missing_hours:
         lines.append(
             f"  too little for a full-size run, which draws {DRAWS:,} clips: at least {ENOUGH_CLIPS:,} different ones keep it from learning "
-            f"them by heart; add {report.missing_hours:.2f} hours for 256x256"
+            f"them by heart; add {report.missing_hours:.2f} hours for {SHORTEST}"
         )
-    lines.append(f"  recommended preset: {report.preset or f'none: even tiny needs {ENOUGH_FOR_TINY} clips'}")
+    lines.append(f"  recommended: {report.config or f'none: even {TINY} needs {ENOUGH_FOR_TINY} clips'}")
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
 """A track: one piece of audio and what is known of it. Every source of data is a sequence of tracks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ class Track:
 
     name: unique within its source and stable between machines; splits are drawn by it
     read(sample_rate=None, channels=None) -> (audio float32 [N, C] within about -1..1, sample_rate); None means the track's own.
-        Raises DataError, one line that names the file, when the audio cannot be used.
+        Raises DataError, one line that says why, when the audio cannot be used; whoever shows it puts the track's name before it.
     tempo: beats a minute, nan when unknown
     key: as 'C minor'
     bar_times: seconds of the downbeats
@@ -31,8 +31,13 @@ class Track:
 
 @dataclass(frozen=True)
 class TrackSource:
-    """What a plugin of data/sources builds: `tracks`, and a `fingerprint` that changes when any audio or label of it would."""
+    """What a plugin of data/sources builds.
+
+    fingerprint: changes whenever any audio or label would
+    unread_labels: {'name', 'reason'} of files with labels that could not be read, or not wholly
+    """
 
     name: str
     tracks: Sequence[Track]
     fingerprint: str
+    unread_labels: Sequence[Mapping[str, str]] = ()

@@ -40,6 +40,11 @@ class Tracks:
         return self.index["skipped"]
 
     @property
+    def unread_labels(self) -> Sequence[Mapping[str, str]]:
+        """Files with labels that could not be read, or not wholly: {'name', 'reason'} each."""
+        return self.index["unread_labels"]
+
+    @property
     def hours(self) -> float:
         """Hours of audio in both splits."""
         return sum(self.split(name).hours for name in records.SPLITS)

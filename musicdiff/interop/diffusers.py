@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-import safetensors
 import safetensors.numpy
 from etils import epath
 
+from musicdiff import weights
 from musicdiff.errors import DataError, UsageError
 from musicdiff.interop.config import build, config_of, kwargs_of
 from musicdiff.interop.tensors import from_torch, to_torch
@@ -17,7 +17,7 @@ from musicdiff.networks.autoencoder import Autoencoder
 from musicdiff.networks.unet_2d import UNet2D
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
-DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": jax.numpy.bfloat16}
+PICKLED = "diffusion_pytorch_model.bin"
 
 
 class Network(NamedTuple):
@@ -120,20 +120,17 @@ def read_json(path: epath.Path) -> dict[str, Any]:
 
 def _read_tensors(folder: epath.Path) -> dict[str, np.ndarray]:
     index = folder / f"{WEIGHTS}.index.json"
-    files = sorted(set(read_json(index)["weight_map"].values())) if index.exists() else [WEIGHTS]
+    files = sorted(set(read_json(index).get("weight_map", {}).values())) if index.exists() else [WEIGHTS]
+    if files == [WEIGHTS] and not (folder / WEIGHTS).exists() and (folder / PICKLED).exists():
+        raise DataError(
+            f"{folder / PICKLED} is pickled: open it with diffusers once, and save_pretrained writes {WEIGHTS}"
+        )
     tensors = {}
     for name in files:
-        path = folder / name
-        if not path.exists():
-            raise DataError(f"{path} is missing; pickled weights (.bin) become it with diffusers' save_pretrained")
-        try:
-            entries = safetensors.deserialize(path.read_bytes())
-        except safetensors.SafetensorError as error:
-            raise DataError(f"{path} is broken: {error}") from None
-        for key, entry in entries:
-            if entry["dtype"] not in DTYPES:
-                raise DataError(f"{path}: {key} is {entry['dtype']}; {', '.join(DTYPES)} can be read")
-            array = np.frombuffer(entry["data"], DTYPES[entry["dtype"]]).reshape(entry["shape"])
+        for key, array in weights.read_tensors(folder / name).items():
+            # A quantised network's integers mean nothing without their scales.
+            if not jax.numpy.issubdtype(array.dtype, np.floating):
+                raise DataError(f"{folder / name}: {key} is {array.dtype}; only floating-point weights can be read")
             tensors[key] = array.astype(np.float32)
     return tensors
 

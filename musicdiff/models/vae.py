@@ -6,21 +6,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from musicdiff import choice
-from musicdiff.audio import mel
+from musicdiff import choice, representations
 from musicdiff.audio.mel import MelSpec
-from musicdiff.errors import UsageError
 from musicdiff.networks.autoencoder import Autoencoder
 from musicdiff.networks.discriminator import PatchDiscriminator
-from musicdiff.typing import Domain, Model, Vocoder
+from musicdiff.typing import Model, Vocoder
 
 
 def build(
-    *,
     spec: MelSpec,
     vocoder: Vocoder,
+    where: str,
     network: Mapping[str, Any],
     dtype: str,
+    *,
     frames: int,
     kl_weight: float = 1e-6,
     adversarial_weight: float = 0.0,
@@ -31,26 +30,20 @@ def build(
 
     adversarial_weight: of the generator's hinge loss from step adversarial_start on; 0 leaves the discriminator out
     """
-    autoencoder = choice.call("config.network", Autoencoder, network, in_channels=spec.channels, dtype=jnp.dtype(dtype))
+    sizes = {"in_channels": spec.channels}
+    autoencoder = choice.call(f"{where}.network", Autoencoder, network, **sizes, dtype=jnp.dtype(dtype))
     critic = None
     if adversarial_weight:
-        critic = choice.call(
-            "config.model.discriminator", PatchDiscriminator, discriminator or {}, in_channels=spec.channels
-        )
-    shape = (frames, spec.num_mels, spec.channels)
-    check_shape(shape, autoencoder, "model.frames")
-    domain = Domain(shape, spec.sample_rate, spec.channels, spec.hop, autoencoder.multiple[0], (-1.0, 1.0))
+        critic = choice.call(f"{where}.model.discriminator", PatchDiscriminator, discriminator or {}, **sizes)
+    mels = representations.of_mels(spec, vocoder, frames, autoencoder.multiple, where)
 
     def init(key):
         key_autoencoder, key_critic = jax.random.split(key)
-        clip = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+        clip = jax.ShapeDtypeStruct((1, *mels.domain.shape), jnp.float32)
         params = {"autoencoder": autoencoder.lazy_init(key_autoencoder, clip)["params"]}
         if critic:
             params["discriminator"] = critic.lazy_init(key_critic, clip)["params"]
         return params
-
-    def init_frozen(key):
-        return {"vocoder": vocoder.load()}
 
     def encode(params, x):
         return autoencoder.apply({"params": params["autoencoder"]}, x, method="encode")
@@ -78,35 +71,13 @@ def build(
     def reconstruct(params, frozen, x_0):
         return decode(params, encode(params, x_0)[0])
 
-    def to_mel(frozen, x_0, padding="zeros"):
-        return jnp.clip(x_0, -1.0, 1.0)
-
-    return Model(
-        domain=domain,
-        feature="mel",
-        clip_frames=frames,
+    return mels.model(
         init=init,
-        init_frozen=init_frozen,
-        load_frozen=lambda workdir: init_frozen(jax.random.key(0)),
         loss=loss,
         denoise_fn=None,
-        encode=lambda frozen, audio: mel.log_mel(audio, spec),
         reconstruct=reconstruct,
-        to_mel=to_mel,
-        to_audio=lambda frozen, x_0, keys, padding="zeros": vocoder.to_audio(
-            frozen["vocoder"], to_mel(frozen, x_0), keys, padding
-        ),
         held_until={"discriminator": adversarial_start} if critic else {},
     )
-
-
-def check_shape(shape: tuple[int, ...], autoencoder: Autoencoder, time_key: str) -> None:
-    """Raises UsageError when a mel of `shape` [T, F, C] does not divide by the autoencoder's factor; the message names the config keys."""
-    for size, multiple, key in zip(shape, autoencoder.multiple, (time_key, "mel.num_mels")):
-        if size < 1 or size % multiple:
-            raise UsageError(
-                f"config.{key} gives a mel side of {size}, not a multiple of the autoencoder's factor {multiple}"
-            )
 
 
 def _adversarial(critic: PatchDiscriminator, params, x, y):

@@ -10,6 +10,7 @@ from typing import Any
 from etils import epath
 
 from musicdiff.config import fingerprint, to_json
+from musicdiff.training.clock import duration
 from musicdiff.training.writer import read_metrics
 from musicdiff.typing import Domain
 
@@ -114,7 +115,7 @@ def write_card(workdir: epath.PathLike, *, config: Mapping[str, Any], facts: Fac
             {
                 "steps": _count(int(records[-1]["step"])) if records else None,
                 "batch size": config.get("batch_size"),
-                "time": None if facts.seconds is None else _duration(facts.seconds),
+                "time": None if facts.seconds is None else duration(facts.seconds),
                 "device": facts.device,
             },
             missing=NOT_MEASURED,
@@ -179,9 +180,3 @@ def _code(commands: Mapping[str, str]) -> str:
 
 def _count(number: int | None) -> str | None:
     return None if number is None else f"{number:,}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"

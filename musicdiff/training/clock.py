@@ -39,6 +39,11 @@ class Clock:
         spent = time.perf_counter() - (self._first_ended or 0.0) - self._paused
         return (self.steps - 1) / spent if self.steps > 1 else 0.0
 
+    def pace(self, steps_left: int) -> str:
+        """'2.1 steps/s, ETA 5 min 40 s'; empty until there is a rate."""
+        rate = self.rate()
+        return f"{rate:.3g} steps/s, ETA {duration(steps_left / rate)}" if rate else ""
+
     def forecast(self, steps_left: int) -> str:
         """After the second step: what was measured, and what it means for the rest."""
         return (
@@ -56,8 +61,9 @@ class Clock:
 
 
 def duration(seconds: float) -> str:
-    """'0.41 s', '8 min', '3.2 h', '12 days'."""
-    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.3g} {unit}"
+    """'0.41 s', '41 s', '5 min 23 s', '2 h', '12 d 4 h'."""
+    for size, unit, part, small in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
+        if round(seconds) >= size:
+            whole, rest = divmod(round(seconds / part), size // part)
+            return f"{whole} {unit} {rest} {small}" if rest else f"{whole} {unit}"
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"

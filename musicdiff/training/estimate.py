@@ -1,12 +1,10 @@
-"""What a computation costs, read off its jaxpr before anything is compiled: floating-point operations and peak memory; and what this machine does."""
+"""What a computation costs, read off its jaxpr before anything is compiled: floating-point operations and peak memory."""
 
-import time
 from collections.abc import Callable
 from math import prod
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jax.extend import core
 
 
@@ -21,22 +19,6 @@ def cost(function: Callable, *args) -> Cost:
     """The cost of function(*args); args may be jax.ShapeDtypeStruct. An upper bound on memory: a compiler fuses, it does not add."""
     closed = jax.make_jaxpr(function)(*args)
     return Cost(_flops(closed.jaxpr), _peak_bytes(closed.jaxpr))
-
-
-def probe_flops_per_second(seconds: float = 0.5, dtype: str = "float32") -> float:
-    """Rate of this machine on a 3 x 3 convolution of 128 channels over 64 x 64, the commonest layer of the full-size networks."""
-    x = jnp.ones((1, 64, 64, 128), dtype)
-    kernel = jnp.full((3, 3, 128, 128), 1e-3, dtype)
-    convolve = jax.jit(
-        lambda x: jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
-    )
-    convolve(x).block_until_ready()
-    best, end = float("inf"), time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        start = time.perf_counter()
-        convolve(x).block_until_ready()
-        best = min(best, time.perf_counter() - start)
-    return 2.0 * 64 * 64 * 9 * 128 * 128 / best
 
 
 def _inner(eqn) -> list:

@@ -11,9 +11,10 @@ from etils import epath
 
 from musicdiff import parallel
 from musicdiff.audio.mel import MelSpec
-from musicdiff.training import step
+from musicdiff.checkpoints import Checkpoints
+from musicdiff.training import probe, step
 from musicdiff.training.clock import duration
-from musicdiff.training.estimate import Cost, cost, probe_flops_per_second
+from musicdiff.training.estimate import Cost, cost
 from musicdiff.training.state import TrainState
 from musicdiff.typing import Model
 
@@ -59,6 +60,12 @@ def step_cost(model: Model, examples: int) -> Cost:
     return cost(step.gradient_sums(model, seed=0, pieces=1), state, frozen, batch)
 
 
+def step_seconds(model: Model, batch_size: int, rates: probe.Rates) -> float:
+    """Seconds of a training step: the examples shared by the devices, and the update that each of them does."""
+    gradients = batch_size * step_cost(model, 1).flops / (rates.flops * parallel.device_count())
+    return gradients + num_parameters(model) / rates.updates
+
+
 def state_bytes(model: Model, profiles: int = 0) -> float:
     """Memory of parameters, their average, moments, gradients, and so many more averages."""
     return 4.0 * (STATE_COPIES + profiles) * num_parameters(model)
@@ -86,17 +93,16 @@ def announce_data(spec: MelSpec, phases: int) -> None:
 
 
 def announce(stages: Sequence[tuple[Model, Mapping[str, Any], epath.Path]], first_phase: int) -> None:
-    """Prints for each model to be trained what it will take on this machine, and a smaller preset when that is very long."""
-    rates = {}
+    """Prints for each model what the rest of its training will take on this machine, and a smaller preset when that is very long."""
+    rates = probe.measure(dtype=stages[0][1]["dtype"])
     total = 0.0
-    for phase, (model, config, _) in enumerate(stages, start=first_phase):
-        dtype = config["dtype"]
-        rates[dtype] = rates.get(dtype) or parallel.device_count() * probe_flops_per_second(dtype=dtype)
+    for phase, (model, config, home) in enumerate(stages, start=first_phase):
         one = step_cost(model, 1)
-        flops = one.flops * config["batch_size"]
         micro_batch = choose_micro_batch(model, config)
-        seconds = config["num_steps"] * flops / rates[dtype]
-        total += seconds
+        each = step_seconds(model, config["batch_size"], rates)
+        done = max(Checkpoints(home / "checkpoints").steps(), default=0)
+        left = max(0, config["num_steps"] - done)
+        total += left * each
         activations = micro_batch * (one.peak_bytes - 4.0 * num_parameters(model))
         milestones = len([m for m in config["milestones"] if m <= config["num_steps"]]) + 2
         profiles = len(config["optim"]["ema_profiles"])
@@ -104,8 +110,9 @@ def announce(stages: Sequence[tuple[Model, Mapping[str, Any], epath.Path]], firs
         shape = "x".join(str(size) for size in (model.clip_frames, *model.domain.shape[1:]))
         print(
             f"phase {phase} of {first_phase + len(stages) - 1}, {config['model']['name']}: {num_parameters(model):,} parameters, "
-            f"{config['num_steps']:,} steps of {config['batch_size']} clips [{shape}], {flops / 1e9:,.0f} GFLOP a step; at this machine's "
-            f"{rates[dtype] / 1e9:,.0f} GFLOP/s about {duration(flops / rates[dtype])} a step, {duration(seconds)} in all; "
+            f"{left:,} {'more ' if done else ''}steps of {config['batch_size']} clips [{shape}], "
+            f"{one.flops * config['batch_size'] / 1e9:,.0f} GFLOP a step; at {rates.flops / 1e9:,.0f} GFLOP/s a device and "
+            f"{rates.updates / 1e6:,.0f} million parameters updated a second about {duration(each)} a step, {duration(left * each)} in all; "
             f"memory about {size(state_bytes(model, profiles) + activations)} (micro-batch {micro_batch}), disk about {size(disk)}",
             flush=True,
         )

@@ -9,24 +9,27 @@ from musicdiff import parallel, randomness
 from musicdiff.training.step import LOG_SNR_EDGES
 from musicdiff.typing import Model, Params
 
+# The step whose objective is measured: what a loss takes in at some step, such as a patch-GAN, has not begun.
+BEFORE = np.int32(-1)
+
 
 def evaluator(
     model: Model, *, seed: int, engine: str
-) -> Callable[[Params, Params, int, Iterable[Mapping[str, np.ndarray]]], dict[str, float]]:
-    """evaluate(params, frozen, step, batches) -> {'loss', each metric, 'loss_bucket/<lo>_<hi>'}: means over the examples of weight 1."""
+) -> Callable[[Params, Params, Iterable[Mapping[str, np.ndarray]]], dict[str, float]]:
+    """evaluate(params, frozen, batches) -> {'loss', each metric, 'loss_bucket/<lo>_<hi>'}: means over the examples of weight 1."""
 
-    def each(params, frozen, step, batch):
+    def each(params, frozen, batch):
         keys = randomness.example_keys(randomness.root_key(seed, "held_out"), batch["index"])
-        losses, metrics = model.loss(params, frozen, batch, keys, step)
+        losses, metrics = model.loss(params, frozen, batch, keys, BEFORE)
         return {"loss": losses, **metrics}
 
     apply = parallel.Batched(each, engine=engine)
 
-    def evaluate(params, frozen, step, batches):
+    def evaluate(params, frozen, batches):
         parts = []
         for batch in batches:
             real = batch["weight"] > 0
-            parts.append({name: values[real] for name, values in apply(params, frozen, np.int32(step), batch).items()})
+            parts.append({name: values[real] for name, values in apply(params, frozen, batch).items()})
         examples = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         means = {
             name: float(np.mean(values, dtype=np.float64)) for name, values in examples.items() if name != "log_snr"

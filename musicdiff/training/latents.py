@@ -12,8 +12,8 @@ from musicdiff import config as configuration
 from musicdiff import data, facts, milestones, parallel, weights
 from musicdiff.audio.mel import MelSpec
 from musicdiff.errors import UsageError
-from musicdiff.models.latent import VAE_FILE
 from musicdiff.networks.autoencoder import Autoencoder
+from musicdiff.representations import VAE_FILE
 
 MARGIN = 32  # mel frames that a window of the encoder gives up on either side
 SMALLEST_STD = 1e-4  # of a latent channel: one that never moves is not blown up
@@ -49,13 +49,17 @@ def encode_tracks(config: Mapping[str, Any], folder: epath.Path, home: epath.Pat
     encoded = parallel.main_first(
         lambda: data.build_latents(cached, encode, encoder, config["data"]["cache_dir"]), "latents"
     )
-    if not ready and parallel.is_main():
+
+    def keep() -> None:
+        if ready or not parallel.is_main():
+            return
         mean, std = statistics(encoded)
         path.parent.mkdir(parents=True, exist_ok=True)
         weights.write_tree(path, {"autoencoder": params, "latent_mean": mean, "latent_std": std})
         facts.add(folder, vae_sha256=weights.sha256(path), latent_mean=mean.tolist(), latent_std=std.tolist())
         print(f"latents have a standard deviation of {', '.join(f'{s:.3g}' for s in std)} by channel", flush=True)
-    parallel.barrier("autoencoder")
+
+    parallel.main_first(keep, "autoencoder")
     return encoded
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -48,10 +49,10 @@ def train(run: Run, writer: Writer, checkpoints: Checkpoints) -> bool:
     )
     evaluate = held_out.evaluator(model, seed=config["seed"], engine=config["parallel"]["engine"])
 
-    init = initial_params(run)
-    state = init_state(init, transform, randomness.root_key(config["seed"], "init"), config["optim"]["ema_profiles"])
-    restored = checkpoints.restore_latest_valid(state)
-    start, state = restored if restored else (0, state)
+    key = randomness.root_key(config["seed"], "init")
+    fresh = partial(init_state, optimizer=transform, key=key, widths=config["optim"]["ema_profiles"])
+    shapes = jax.eval_shape(partial(fresh, model.init))
+    start, state = checkpoints.restore_latest_valid(shapes) or (0, fresh(initial_params(run)))
     state, frozen, local_frozen = engine.place(state), engine.place(run.frozen), parallel.local(run.frozen)
     if start:
         writer.log(f"resumed at step {start}")
@@ -75,14 +76,14 @@ def train(run: Run, writer: Writer, checkpoints: Checkpoints) -> bool:
             stopped = not last and agree_to_stop(stop, done, config["log_every"])
             saved = last or stopped or due(done, config["checkpoint_every"])
             tested = not stopped and (saved or due(done, config["milestones"]))
-            sampled = last or (
-                due(done, config["sample_every"], config["milestones"]) and clock.may_sample(SAMPLE_SHARE)
-            )
-            if saved or tested or sampled or due(done, config["log_every"]):
+            listened = last or due(done, config["sample_every"], config["milestones"])
+            # Processes must agree on these steps, also where one alone has time to sample: `collect` may end the run.
+            if saved or tested or listened or due(done, config["log_every"]):
                 values = collect(pending, run)
                 pending.clear()
                 writer.scalars(done, values | {"train/steps_per_second": clock.rate(), "train/memory_mb": memory_mb()})
-                writer.progress(done, config["num_steps"], f"loss {values['train/loss']:.4g}")
+                pace = clock.pace(config["num_steps"] - done)
+                writer.progress(done, config["num_steps"], f"loss {values['train/loss']:.4g}  {pace}")
             with clock.pause():
                 if (
                     parallel.is_main()
@@ -100,7 +101,7 @@ def train(run: Run, writer: Writer, checkpoints: Checkpoints) -> bool:
                     f"stopped by {stop[0] if stop else 'another process'} after step {done}, saved; the same command goes on from there"
                 )
                 return False
-            if sampled and parallel.is_main():
+            if parallel.is_main() and (last or (listened and clock.may_sample(SAMPLE_SHARE))):
                 with clock.pause(sampling=True):
                     samples.leave(run, done, parallel.local(state.ema_params["ema"]), writer)
     checkpoints.wait()
@@ -108,11 +109,12 @@ def train(run: Run, writer: Writer, checkpoints: Checkpoints) -> bool:
 
 
 def initial_params(run: Run) -> Callable[[Array], Params]:
-    """init(key) -> params: the model's own, or the weights of step 0 that lie in the workdir."""
+    """init(key) -> params, not to be traced: the model's own, or the weights of step 0 that lie in the workdir."""
     if any(milestone.step == 0 for milestone in milestones.find(run.workdir)):
         params = milestones.read(run.workdir, "0")[1]
         return lambda key: jax.tree.map(jnp.asarray, params)
-    return run.model.init
+    # Optimising code that draws the initial numbers once takes longer than it saves: 12 s against 5 s for the tiny latent U-Net on CPU.
+    return jax.jit(run.model.init, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def agree_to_stop(stop: list[str], done: int, log_every: int) -> bool:
@@ -127,7 +129,7 @@ def test(
 ) -> None:
     """Measures the averaged weights on the held-out clips and keeps them as a milestone."""
     params = parallel.local(state.ema_params["ema"])
-    values = evaluate(params, frozen, done, run.held_out)
+    values = evaluate(params, frozen, run.held_out)
     writer.scalars(done, held_out.prefixed("test", values))
     keep = done in run.config["milestones"] or done == run.config["num_steps"]
     facts.add(run.workdir, seconds=round(seconds, 1))
@@ -160,17 +162,18 @@ def collect(pending, run: Run) -> dict[str, float]:
 
 
 def diverged(run: Run, first_bad: int, numbers, metrics) -> TrainingDiverged:
-    """Saves what is needed to look into it: the steps since the last record, with their losses and examples."""
+    """Saves what is needed to look into it: the steps since the last record, with their losses and examples. Every process calls it."""
     steps = []
     batches = run.batches(numbers[0])
     for number, values in zip(numbers, metrics):
-        index = next(batches)["index"].tolist()
+        index = parallel.gather(next(batches)["index"]).tolist()
         steps.append(
             {"step": number, "loss": str(values["loss"]), "grad_norm": str(values["grad_norm"]), "index": index}
         )
     path = run.workdir / "diverged" / f"step_{numbers[0]:06d}_{numbers[-1]:06d}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"first_bad_step": first_bad, "steps": steps}, indent=1))
+    if parallel.is_main():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"first_bad_step": first_bad, "steps": steps}, indent=1))
     return TrainingDiverged(
         f"loss or gradient is not finite at step {first_bad}, found among steps {numbers[0]} to {numbers[-1]}; they are in {path}, the last "
         "good checkpoint stays. A smaller config.optim.learning_rate is the usual remedy"

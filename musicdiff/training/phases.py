@@ -60,16 +60,18 @@ def run(config: Mapping[str, Any], folder: Any) -> epath.Path:
 
 def plan(config: Mapping[str, Any], folder: epath.Path) -> list[tuple[Model, Mapping[str, Any], epath.Path]]:
     """What is to be trained, in order: model, configuration, workdir. All that can be refused without data is refused here."""
-    stages = [(config, folder)]
+    stages = [(config, folder, "config")]
     if config["model"].get("name") == "latent" and not latents.is_ready(folder):
         if config["vae"]["path"]:
             latents.find_autoencoder(config)
         else:
-            stages.insert(0, (autoencoder_config(config), folder / AUTOENCODER))
+            stages.append((autoencoder_config(config), folder / AUTOENCODER, "config.vae"))
+    # The run itself comes first: what an autoencoder shares with it is then called as the user calls it.
+    for part, _, where in stages:
+        check_settings(part, parallel.device_count(), where)
     checked = []
-    for part, home in stages:
-        check_settings(part, parallel.device_count(), "config" if home == folder else "config.vae")
-        model = models.build(part)
+    for part, home, where in stages:
+        model = models.build(part, where)
         forecast.step_cost(model, 1)  # traces network, loss and vocoder: sizes that do not fit show here
         loop.make_optimizer(model, part["optim"])
         if model.denoise_fn is not None:
@@ -79,7 +81,7 @@ def plan(config: Mapping[str, Any], folder: epath.Path) -> list[tuple[Model, Map
                 "config.mel.level='clip' is for imported models, to be sampled; train with level='absolute'"
             )
         checked.append((model, part, home))
-    return checked
+    return checked[::-1]
 
 
 def autoencoder_config(config: Mapping[str, Any]) -> dict[str, Any]:

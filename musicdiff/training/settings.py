@@ -1,59 +1,31 @@
-"""Checks of the settings that belong to no section: one line that names the key and what is allowed."""
+"""Checks of the settings that a run itself reads: one line that names the key and what is allowed."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from musicdiff import averages
+from musicdiff import averages, choice, models
+from musicdiff import config as configuration
 from musicdiff.errors import UsageError
 
 POSITIVE = ("num_steps", "batch_size", "log_every", "checkpoint_every", "keep_checkpoints")
 NOT_NEGATIVE = ("seed", "sample_every", "optim.micro_batch", "optim.warmup_steps", "optim.weight_decay")
 ABOVE_ZERO = ("optim.learning_rate", "optim.clip_norm", "optim.decay_steps")
 SHARES = ("optim.b1", "optim.b2", "optim.ema_max")
-KEYS = {
-    *(
-        "seed",
-        "num_steps",
-        "batch_size",
-        "dtype",
-        "log_every",
-        "sample_every",
-        "checkpoint_every",
-        "keep_checkpoints",
-        "milestones",
-    ),
-    *("data", "mel", "model", "network", "process", "optim", "sampler", "vocoder", "parallel", "vae"),
-}
-SECTIONS = {
-    "data": {"source", "cache_dir", "loader", "strict"},
-    "parallel": {"engine"},
-    "optim": {
-        "learning_rate",
-        "warmup_steps",
-        "decay_steps",
-        "b1",
-        "b2",
-        "weight_decay",
-        "clip_norm",
-        "ema_max",
-        "ema_profiles",
-        "micro_batch",
-    },
-}
+SECTIONS = ("data", "optim", "parallel")  # read key by key; every other section is the options of one callable
 CHOICES = {"dtype": ("float32", "bfloat16"), "data.loader": ("tf", "numpy"), "parallel.engine": ("pmap", "jit")}
 
 
 def check_settings(config: Mapping[str, Any], devices: int, where: str = "config") -> None:
-    """Raises UsageError for an unknown key, a number out of range, or a batch that `devices` cannot share. where: what to call the configuration."""
-    for key in config:
-        if key not in KEYS:
-            raise UsageError(f"{where}.{key} is read by nothing; there are: {', '.join(sorted(KEYS))}")
-    for section, known in SECTIONS.items():
-        for key in config[section]:
-            if key not in known:
-                raise UsageError(f"{where}.{section}.{key} is read by nothing; there are: {', '.join(sorted(known))}")
+    """Raises UsageError for a key that nothing reads, is missing or of another type, a number out of range, or a batch that `devices` cannot share.
+
+    where: what messages call the configuration
+    """
+    base = configuration.base()
+    _check_like(where, config, _model_sections(config["model"]["name"]) | base)
+    for section in SECTIONS:
+        _check_like(f"{where}.{section}", config[section], base[section])
     for keys, allowed, holds in (
-        (POSITIVE, "a whole number above 0", lambda x: isinstance(x, int) and x > 0),
+        (POSITIVE, "a whole number above 0", lambda x: x > 0),
         (NOT_NEGATIVE, "0 or more", lambda x: x >= 0),
         (ABOVE_ZERO, "above 0", lambda x: x > 0),
         (SHARES, "at least 0 and below 1", lambda x: 0 <= x < 1),
@@ -69,9 +41,8 @@ def check_settings(config: Mapping[str, Any], devices: int, where: str = "config
         )
     for key, value in config["network"].items():
         sizes = value if isinstance(value, tuple) else (value,)
-        if key != "attention_levels" and not (
-            sizes and all(size is None or isinstance(size, bool) or size >= 1 for size in sizes)
-        ):
+        numbers = [size for size in sizes if isinstance(size, int | float) and not isinstance(size, bool)]
+        if key != "attention_levels" and (not sizes or min(numbers, default=1) < 1):
             raise UsageError(f"{where}.network.{key} must be 1 or more, not {value!r}")
     for key, known in CHOICES.items():
         if _get(config, key) not in known:
@@ -91,6 +62,23 @@ def check_settings(config: Mapping[str, Any], devices: int, where: str = "config
         raise UsageError(
             f"{where}.optim.micro_batch={micro_batch} does not divide the {per_device} examples of a device"
         )
+
+
+def _model_sections(name: str) -> dict[str, dict]:
+    """The sections that a model reads, and what it is sampled by where it denoises: those with a process do."""
+    read = models.sections(name)
+    return {section: {} for section in (*read, *(["sampler"] if "process" in read else []))}
+
+
+def _check_like(what: str, given: Mapping[str, Any], example: Mapping[str, Any]) -> None:
+    """Raises UsageError unless `given` has the keys of `example`, with values of their types."""
+    choice.check_options(what, given, sorted(example))
+    for key, value in example.items():
+        if key not in given:
+            raise UsageError(f"{what} lacks the option {key!r}")
+        kind = int | float if isinstance(value, float) else type(value)
+        if not isinstance(given[key], kind):
+            raise UsageError(f"{what}.{key} must be of type {type(value).__name__}, not {given[key]!r}")
 
 
 def _get(config: Mapping[str, Any], dotted: str) -> Any:

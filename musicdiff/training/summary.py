@@ -11,36 +11,52 @@ from musicdiff import models
 from musicdiff.training import forecast
 from musicdiff.training.estimate import cost
 
+NETWORKS = ("autoencoder", "discriminator")  # named at the top of params or frozen; a U-Net has its layers there
+
 
 def describe(text: str) -> dict[str, Any]:
-    """One configuration: parameters by part, MiB in fp32, the domain, and GFLOP and memory of an evaluation and of a training step of one clip."""
-    loaded = configuration.load(text)
-    model = models.build(loaded.config)
-    domain = model.domain
-    count = forecast.num_parameters(model)
+    """One configuration: `sizes`, and GFLOP and memory of an evaluation and of a training step of one clip."""
+    model = models.build(configuration.load(text).config)
     trained = forecast.step_cost(model, 1)
-    frozen = jax.eval_shape(model.init_frozen, jax.random.key(0))
-    row = {
-        "config": text,
-        "model": loaded.config["model"]["name"],
-        "parameters": count,
-        "mib": round(count * 4 / 2**20, 1),
-        "frozen_parameters": {name: forecast.count(part) for name, part in frozen.items() if name == "autoencoder"},
-        "shape": list(domain.shape),
-        "sample_rate": domain.sample_rate,
-        "channels": domain.channels,
-        "clip_seconds": round(domain.seconds, 3),
+    row = sizes(text) | {
         "train_gflop_per_clip": round(trained.flops / 1e9, 2),
         "train_memory_mb_per_clip": round(trained.peak_bytes / 1e6),
         "state_memory_mb": round(forecast.state_bytes(model) / 1e6),
     }
     if model.denoise_fn is not None:
         params = jax.eval_shape(model.init, jax.random.key(0))
-        x = jax.ShapeDtypeStruct((1, *domain.shape), jnp.float32)
+        frozen = jax.eval_shape(model.init_frozen, jax.random.key(0))
+        x = jax.ShapeDtypeStruct((1, *model.domain.shape), jnp.float32)
         level = jax.ShapeDtypeStruct((), jnp.float32)
         once = cost(lambda p, f, x, level: model.denoise_fn(p, f)(x, level, {}), params, frozen, x, level)
         row |= {"evaluation_gflop": round(once.flops / 1e9, 2), "evaluation_memory_mb": round(once.peak_bytes / 1e6)}
     return row
+
+
+def sizes(text: str) -> dict[str, Any]:
+    """One configuration: parameters in all and by network, MiB in fp32, and the domain; `multiple` in mel frames, as the key model.frames."""
+    config = configuration.load(text).config
+    model = models.build(config)
+    domain, key = model.domain, jax.random.key(0)
+    params, frozen = jax.eval_shape(model.init, key), jax.eval_shape(model.init_frozen, key)
+    count = forecast.count(params)
+    return {
+        "config": text,
+        "model": config["model"]["name"],
+        "parameters": count,
+        "parts": _by_network(params) or {"unet": count},
+        "mib": round(count * 4 / 2**20, 1),
+        "frozen_parameters": _by_network(frozen),
+        "shape": list(domain.shape),
+        "multiple": domain.multiple * domain.samples_per_frame // config["mel"]["hop"],
+        "sample_rate": domain.sample_rate,
+        "channels": domain.channels,
+        "clip_seconds": round(domain.seconds, 3),
+    }
+
+
+def _by_network(params: Any) -> dict[str, int]:
+    return {name: forecast.count(part) for name, part in params.items() if name in NETWORKS}
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
@@ -58,7 +74,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     cells = [
         (
             row["config"],
-            f"{row['parameters']:,}",
+            " + ".join(f"{name} {count:,}" for name, count in row["parts"].items()),
             f"{row['mib']:.1f}",
             "x".join(map(str, row["shape"])),
             f"{row['clip_seconds']:.2f}",

@@ -23,9 +23,6 @@ class Writer:
     def __init__(self, workdir: epath.PathLike, *, resume_step: int = 0, primary: bool = True):
         self._primary = primary
         self._bar = None
-        self._rate_from: tuple[int, float] | None = (
-            None  # the first step that was reported, and when: compilation is over by then
-        )
         self._line_due = -math.inf
         if not primary:
             return
@@ -64,14 +61,10 @@ class Writer:
         self._keep(text)
 
     def progress(self, step: int, total: int, text: str = "") -> None:
-        """Where the run is: a bar on a terminal, elsewhere a line at most every LINE_SECONDS; log.txt has the lines in both cases.
-
-        Steps per second are counted from the first call on: make it after the first step, and compilation stays out of them.
-        """
+        """Where the run is: a bar on a terminal, elsewhere a line at most every LINE_SECONDS; log.txt has the lines in both cases."""
         if not self._primary:
             return
         now = time.monotonic()
-        self._rate_from = self._rate_from or (step, now)
         if sys.stderr.isatty():
             self._bar = self._bar or _open_bar(step, total)
             self._bar.set_postfix_str(text, refresh=False)
@@ -79,7 +72,7 @@ class Writer:
         if now < self._line_due and step < total:
             return
         self._line_due = now + LINE_SECONDS
-        line = _progress_line(step, total, step - self._rate_from[0], now - self._rate_from[1], text)
+        line = f"step {step}/{total}  {text}".rstrip()
         if self._bar is None:
             print(line, flush=True)
         self._keep(line)
@@ -147,18 +140,11 @@ def _json_number(value: float) -> float | str:
     return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
 
 
-def _progress_line(step: int, total: int, done: int, seconds: float, text: str) -> str:
-    parts = [f"step {step}/{total}"]
-    if done > 0 and seconds > 0:
-        left = round((total - step) * seconds / done)
-        parts += [f"{done / seconds:.3g} steps/s", f"ETA {left // 3600}:{left // 60 % 60:02d}:{left % 60:02d}"]
-    return "  ".join([*parts, text] if text else parts)
-
-
 def _open_bar(step: int, total: int) -> Any:
     from tqdm import tqdm
 
-    return tqdm(total=total, initial=step, unit="step", dynamic_ncols=True, smoothing=0, file=sys.stderr)
+    shown = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}"  # without tqdm's own rate, which knows nothing of pauses
+    return tqdm(total=total, initial=step, dynamic_ncols=True, bar_format=shown, file=sys.stderr)
 
 
 def _open_board(folder: epath.Path, resume_step: int) -> Any:

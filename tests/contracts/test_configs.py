@@ -8,29 +8,31 @@ import re
 import jax
 import jax.numpy as jnp
 import micro
+import numpy as np
 import pytest
 
 from musicdiff import config as configuration
 from musicdiff import models
 from musicdiff.diffusion import grids, kinds, losses, schedules
 from musicdiff.errors import DataError, MusicdiffError, UsageError
-from musicdiff.training import loop, phases
+from musicdiff.training import loop, phases, summary
 from musicdiff.training.settings import check_settings
 
 PRESETS = configuration.presets()
 SAME_NETWORK = ("mel:64x64", "mel:512x32", "mel:512x64", "mel:512x128", "mel:1024x128")  # as mel:256x256
 FULL_SIZE = [text for text in PRESETS if not text.endswith(":tiny")]
-# {config: (parameters, clip [T, F, C], its multiple in mel frames, seconds)}
+UNET = {"unet": 113_668_609}
+# {config: (parameters by network, clip [T, F, C], its multiple in mel frames, seconds)}
 NUMBERS = {
-    "mel:64x64": (113_668_609, (64, 64, 1), 32, 0.743),
-    "mel:256x256": (113_668_609, (256, 256, 1), 32, 2.972),
-    "mel:512x32": (113_668_609, (512, 32, 1), 32, 5.944),
-    "mel:512x64": (113_668_609, (512, 64, 1), 32, 5.944),
-    "mel:512x128": (113_668_609, (512, 128, 1), 32, 5.944),
-    "mel:1024x128": (113_668_609, (1024, 128, 1), 32, 11.889),
-    "mel:stereo": (113_670_914, (512, 128, 2), 32, 5.944),
-    "vae:256x256": (86_372_172, (256, 256, 1), 8, 2.972),
-    "latent:256x256": (113_668_609, (32, 32, 1), 256, 2.972),
+    "mel:64x64": (UNET, (64, 64, 1), 32, 0.743),
+    "mel:256x256": (UNET, (256, 256, 1), 32, 2.972),
+    "mel:512x32": (UNET, (512, 32, 1), 32, 5.944),
+    "mel:512x64": (UNET, (512, 64, 1), 32, 5.944),
+    "mel:512x128": (UNET, (512, 128, 1), 32, 5.944),
+    "mel:1024x128": (UNET, (1024, 128, 1), 32, 11.889),
+    "mel:stereo": ({"unet": 113_670_914}, (512, 128, 2), 32, 5.944),
+    "vae:256x256": ({"autoencoder": 83_607_691, "discriminator": 2_764_481}, (256, 256, 1), 8, 2.972),
+    "latent:256x256": (UNET, (32, 32, 1), 256, 2.972),
 }
 KEYS = [
     *("seed", "num_steps", "batch_size", "dtype"),
@@ -70,24 +72,67 @@ def test_the_talks_presets_are_there():
     assert set(defaults.values()) == {"mel:256x256", "vae:256x256", "latent:256x256"}
 
 
+@functools.cache
+def sizes(text):
+    """What `musicdiff info --json` says of a configuration, but for its cost."""
+    return summary.sizes(text)
+
+
 @pytest.mark.parametrize("text", FULL_SIZE)
 def test_the_numbers_hold_to_the_last_parameter(text):
-    model, params = build(text)
-    parameters, shape, multiple, seconds = NUMBERS[text]
-    hop = load(text)["mel"]["hop"]
-    assert count(params) == parameters
-    assert model.domain.shape == shape
-    assert model.domain.multiple * model.domain.samples_per_frame == multiple * hop
-    assert round(model.domain.seconds, 3) == seconds
-    assert model.domain.channels == shape[2]
-    assert model.domain.sample_rate == {"mel:stereo": 44_100}.get(text, 22_050)
+    row = sizes(text)
+    parts, shape, multiple, seconds = NUMBERS[text]
+    assert (row["parts"], row["parameters"]) == (parts, sum(parts.values()))
+    assert (tuple(row["shape"]), row["multiple"], row["clip_seconds"]) == (shape, multiple, seconds)
+    stereo = text == "mel:stereo"
+    assert (row["sample_rate"], row["channels"]) == ((44_100, 2) if stereo else (22_050, 1))
+    assert row["frozen_parameters"] == ({"autoencoder": 83_607_691} if text == "latent:256x256" else {})
 
 
-def test_the_autoencoder_has_its_own_count():
-    _, params = build("vae:256x256")
-    assert count(params["autoencoder"]) == 83_607_691
-    frozen = jax.eval_shape(build("latent:256x256")[0].init_frozen, jax.random.key(0))
-    assert count(frozen["autoencoder"]) == 83_607_691
+def test_the_unets_memory():
+    assert sizes("mel:256x256")["mib"] == 433.6
+
+
+@pytest.mark.parametrize(("channels", "parameters"), [(3, 113_673_219), (4, 113_675_524)])
+def test_wider_latents_change_the_unets_ends_alone(channels, parameters):
+    change = f"--config.vae.network.latent_channels={channels}"
+    model = models.build(configuration.load("latent:256x256", [change]).config)
+    assert count(jax.eval_shape(model.init, jax.random.key(0))) == parameters
+
+
+def test_the_talks_recipe_is_the_default():
+    for text in ("mel:256x256", "latent:256x256"):
+        config = load(text)
+        assert config["process"] == {
+            "schedule": "linear_beta", "prediction": "eps", "weight": "simple", "told": "index",
+        }  # fmt: skip
+        assert config["sampler"] == {"name": "ddim", "num_steps": 50, "grid": "leading"}
+        assert config["batch_size"] == 16
+        assert config["optim"] == {
+            "learning_rate": 1e-4, "b1": 0.95, "b2": 0.999, "weight_decay": 1e-6, "warmup_steps": 500,
+            "decay_steps": 40_000, "clip_norm": 1.0, "ema_max": 0.9999, "micro_batch": 0,
+        }  # fmt: skip
+        spec = config["mel"]
+        assert (spec["sample_rate"], spec["n_fft"], spec["hop"], spec["db_range"]) == (22_050, 1_024, 256, 80.0)
+    table = schedules.build("linear_beta")
+    log_snr = np.float64(table.log_snr(np.float32([0, 1])))
+    expected = 1 - np.linspace(1e-4, 2e-2, 1_000, dtype=np.float64)
+    alpha_bar = np.cumprod(expected)[[0, -1]]
+    assert table.num_levels == 1_000
+    np.testing.assert_allclose(log_snr, np.log(alpha_bar / (1 - alpha_bar)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("preset", ["256x256", "tiny"])
+def test_an_autoencoder_trained_on_the_way_is_that_of_its_own_configuration(preset):
+    """Nothing is lost between the two: what it has of its own is in `vae`, what they share is the latent run's."""
+    latent, alone = load(f"latent:{preset}"), load(f"vae:{preset}")
+    derived = phases.autoencoder_config(latent)
+    shared = {key: latent[key] for key in ("data", "mel", "seed", "dtype", "vocoder", "parallel")}
+    assert derived == alone | shared
+    assert not set(shared) & set(latent["vae"])
+    assert latent["mel"] == alone["mel"] and latent["data"] == alone["data"]
+    run_alone = {key: value for key, value in latent.items() if key not in ("vae", "process", "sampler")}
+    assert derived == run_alone | {key: value for key, value in latent["vae"].items() if key != "path"}
 
 
 @pytest.mark.parametrize("text", [text for text in PRESETS if text.endswith(":tiny")])
@@ -138,11 +183,29 @@ def run_without_data(config, folder):
 
 @pytest.mark.parametrize("text", ["mel:tiny", "vae:tiny", "vae:256x256", "latent:tiny"])
 def test_a_key_that_nothing_reads_is_an_error(text, tmp_path):
-    """In any section. As it is, the configuration is refused for its data alone."""
+    """In any section, by its full name. As it is, the configuration is refused for its data alone."""
     assert isinstance(run_without_data(load(text), tmp_path / "run"), DataError)
     for path in sections(load(text)):
         error = run_without_data(changed(load(text), (*path, "unheard_of"), 1), tmp_path / "run")
-        assert isinstance(error, UsageError) and "unheard_of" in str(error) and "\n" not in str(error), (path, error)
+        plugins = {("sampler",): "sampler 'ddim'", ("process",): "objective 'denoising'"}
+        owner = plugins.get(path, ".".join(("config", *path)))
+        assert isinstance(error, UsageError) and "\n" not in str(error)
+        assert str(error).startswith(f"{owner} has no option 'unheard_of'; "), (path, error)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("seed",), -1, "config.seed must be 0 or more, not -1"),
+        (("dtype",), "int8", "config.dtype must be one of float32, bfloat16, not 'int8'"),
+        (("mel", "num_mels"), 30, "config.mel.num_mels=30 is not a multiple of 16, as the network asks; the nearest is 32"),
+        (("vae", "num_steps"), 0, "config.vae.num_steps must be a whole number above 0, not 0"),
+        (("vae", "model", "frames"), 6, "config.vae.model.frames=6 is not a multiple of 4, as the network asks; the nearest is 8"),
+        (("vae", "network", "channels"), (), "config.vae.network.channels must be 1 or more, not ()"),
+    ],
+)  # fmt: skip
+def test_a_key_of_two_models_is_called_as_the_user_calls_it(path, value, message, tmp_path):
+    assert str(run_without_data(changed(load("latent:tiny"), path, value), tmp_path / "run")) == message
 
 
 RECIPES = re.findall(

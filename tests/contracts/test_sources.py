@@ -52,7 +52,7 @@ def test_every_source_is_tried():
 @pytest.mark.parametrize("text", NAMES, indirect=True)
 def test_tracks_are_described_and_read(text):
     source = open_source(text)
-    assert isinstance(source, TrackSource) and len(source.tracks) == 2
+    assert isinstance(source, TrackSource) and len(source.tracks) == 2 and not source.unread_labels
     assert len({track.name for track in source.tracks}) == 2
     for track in source.tracks:
         assert isinstance(track, Track)

@@ -195,7 +195,7 @@ def encode(mel):
 
 def test_latents(tracks, tmp_path):
     latents = build_latents(tracks, encode, "half", tmp_path, progress=False)
-    assert latents.feature == "latent"
+    assert latents.feature == "latent" and latents.unread_labels == tracks.unread_labels
     for name in SPLITS:
         split, mels = latents.split(name), tracks.split(name)
         assert len(split) == len(mels)

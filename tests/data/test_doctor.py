@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from musicdiff import config as configuration
 from musicdiff.audio.io import mix
+from musicdiff.audio.mel import MelSpec
 from musicdiff.data import Track, TrackSource, doctor, examine, open_source, render
 
 
@@ -40,6 +42,7 @@ def test_facts_of_a_folder(tmp_path):
     soundfile.write(tmp_path / "copy.flac", audio, rate)
     (tmp_path / "a.json").write_text('{"style": "noise", "tempo": 120, "licence": "CC0"}')
     (tmp_path / "bad.wav").write_text("no")
+    (tmp_path / "b.txt").write_bytes(b"\xe9")
     report = examine(open_source(f"folder:{tmp_path}"), progress=False)
     assert report.tracks == 4
     assert report.hours == pytest.approx(3 * 2 / 3600)
@@ -47,9 +50,18 @@ def test_facts_of_a_folder(tmp_path):
     assert report.labels == {"caption": 1, "style": 1, "tempo": 1, "key": 0, "licence": 1}
     assert report.duplicates == [["a.wav", "copy.flac"]]
     assert [track["name"] for track in report.broken] == ["bad.wav"]
+    assert report.unread_labels == [{"name": "b.txt", "reason": "caption is not UTF-8 text: save it as UTF-8"}]
     assert report.seconds == pytest.approx((2.0, 2.0, 2.0))
     text = render(report)
-    for part in ("4 tracks", "44100 Hz (2)", "2: a.wav, copy.flac", "bad.wav: not readable", "licence (1)"):
+    for part in (
+        "4 tracks",
+        "44100 Hz (2)",
+        "2: a.wav, copy.flac",
+        "    bad.wav: not readable",
+        "licence (1)",
+        "labels in 1 files",
+        "b.txt: caption",
+    ):
         assert part in text
     assert json.loads(json.dumps(dataclasses.asdict(report)))["tracks"] == 4
 
@@ -79,39 +91,88 @@ def test_defects():
 
 def test_clips_are_counted_as_batches_cut_them():
     report = examined(long=noise(600 * 256 / 22050), short=noise(0.1, 44100))
-    assert report.clips == {"64x64": 9 + 1, "256x256": 2 + 1, "tiny": 1 + 1, "512x128": 1 + 1, "1024x128": 1 + 1}
+    assert report.clips == {
+        "mel:64x64": 9 + 1, "latent:256x256": 2 + 1, "latent:tiny": 1 + 1, "mel:512x128": 1 + 1, "mel:stereo": 0, "mel:1024x128": 1 + 1,
+    }  # fmt: skip
     assert report.missing_hours == pytest.approx((1000 - 3) * doctor.SPEC.seconds(256) / 3600)
-    assert report.preset == ""
-    assert f"add {report.missing_hours:.2f} hours" in render(report) and "none: even tiny needs 100 clips" in render(
-        report
-    )
+    assert report.config == ""
+    assert f"add {report.missing_hours:.2f} hours for latent:256x256" in render(report)
+    assert "recommended: none: even latent:tiny needs 100 clips" in render(report)
 
 
 @pytest.mark.parametrize(
-    ("count", "frames", "preset", "too_little"),
+    ("count", "frames", "wide", "config", "too_little"),
     [
-        (1000, 1024, "1024x128", False),
-        (999, 1024, "512x128", False),
-        (200, 1024, "tiny", True),  # 800 of 256x256
-        (250, 1024, "256x256", False),
-        (99, 512, "", True),
-        (1000, 300, "256x256", False),  # longer clips would be silence for the most part
-        (1000, 10, "64x64", False),  # one-shots
+        (1000, 1024, 0, "mel:1024x128", False),
+        (999, 1024, 0, "mel:512x128", False),
+        (200, 1024, 0, "latent:tiny", True),  # 800 of 256 frames
+        (250, 1024, 0, "latent:256x256", False),
+        (99, 512, 0, "", True),
+        (1000, 300, 0, "latent:256x256", False),  # longer clips would be silence for the most part
+        (1000, 10, 0, "mel:64x64", False),  # one-shots
+        (1000, 1024, 500, "mel:stereo", False),
+        (1000, 1024, 499, "mel:1024x128", False),  # most of it is mono
+        (999, 1024, 499, "mel:512x128", False),
+        (998, 1024, 499, "mel:512x128", False),  # 998 clips in stereo
+        (1000, 511, 1000, "latent:256x256", False),
+        (499, 1024, 499, "latent:256x256", False),
     ],
 )
-def test_the_recommended_preset(monkeypatch, count, frames, preset, too_little):
+def test_the_recommended_configuration(monkeypatch, count, frames, wide, config, too_little):
     one = {
         "rate": 22050, "channels": 1, "seconds": frames * 256 / 22050, "level_db": -20.0, "rolloff_hz": 4e3,
         "bandwidth_hz": 1e4, "narrow": False, "defects": [], "labels": dict.fromkeys(("caption", "style", "tempo", "key", "licence"), 0),
     }  # fmt: skip
-    monkeypatch.setattr(doctor, "_measure", lambda track: {**one, "name": track.name, "content": track.name})
+    monkeypatch.setattr(
+        doctor,
+        "_measure",
+        lambda track: {**one, "name": track.name, "content": track.name, "wide": int(track.name) < wide},
+    )
     report = examine(TrackSource("x", tuple(Track(str(i), None) for i in range(count)), "x"), progress=False)
-    assert report.preset == preset
+    assert report.config == config and report.wide == wide
+    assert f"recommended: {config or 'none'}" in render(report)
     assert (report.missing_hours > 0) == too_little
     assert ("too little" in render(report)) == too_little
 
 
 def test_nothing_usable():
     report = examined(silent=(np.zeros((100, 1)), 8000))
-    assert report.hours == 0 and report.preset == ""
+    assert report.hours == 0 and report.config == ""
     assert "0.00 hours" in render(report)
+
+
+def test_clips_last_as_long_as_those_of_the_configurations():
+    for name, frames in doctor.CONFIGS.items():
+        config = configuration.load(name).config
+        spec = MelSpec(**config["mel"])
+        assert spec.seconds(config["model"]["frames"]) == pytest.approx(doctor.SPEC.seconds(frames), rel=1e-12)
+    assert {doctor.STEREO, doctor.TINY, doctor.SHORTEST, doctor.ONE_SHOTS, *doctor.FULL_SIZE} == set(doctor.CONFIGS)
+
+
+def test_real_stereo():
+    left, right = noise(rate=44100)[0], noise(rate=44100, seed=1)[0]
+    wide = left + 0.1 * right, left - 0.1 * right  # the side is 1 % of the energy
+    tracks = {
+        "wide": wide,
+        "dubbed mono with hiss": (left + 0.02 * right, left - 0.02 * right),  # 0.04 %
+        "mono": (left, left),
+        "mono in between": (left, 0.3 * left),
+        "mono on one side": (left, 0 * left),
+        "mono, one side turned over": (left, -left),
+        "six": (*wide, left, left, left, left),
+        "one": (left,),
+    }
+    report = examined(
+        **{name: (np.hstack(channels), 44100) for name, channels in tracks.items()}, slow=(np.hstack(wide), 32000)
+    )
+    assert report.wide == 2
+    assert "stereo       2: " in render(report)
+    assert doctor._lost_in_mono(np.hstack(wide)) == pytest.approx(0.01 / 1.01, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("audio", "reason"), [(np.full((9, 1), np.nan), "NaN or infinite"), (np.zeros((0, 1)), "no samples")]
+)
+def test_audio_that_no_source_should_give(audio, reason):
+    (track,) = examined(x=(audio, 8000)).broken
+    assert reason in track["reason"]

@@ -12,7 +12,7 @@ import safetensors.numpy
 
 from musicdiff.errors import DataError, UsageError
 from musicdiff.interop.config import build
-from musicdiff.interop.diffusers import WEIGHTS, read_network, read_pipeline, write_network
+from musicdiff.interop.diffusers import PICKLED, WEIGHTS, read_network, read_pipeline, write_network
 from musicdiff.networks.autoencoder import Autoencoder
 from musicdiff.networks.unet_2d import UNet2D
 
@@ -135,13 +135,22 @@ def test_another_network_is_refused(copy, kind, config, message):
         read_network(copy(kind, config))
 
 
+def test_quantised_weights_are_refused(copy):
+    folder = copy("unet_2d", tensors=lambda tensors: tensors | {"conv_in.bias": np.zeros(4, np.int8)})
+    with pytest.raises(DataError, match=r"conv_in\.bias is int8; only floating-point"):
+        read_network(folder)
+
+
 def test_missing_and_broken_files_are_named(copy):
     folder = copy("unet_2d")
     (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:1000])
-    with pytest.raises(DataError, match="is broken"):
+    with pytest.raises(DataError, match=f"{WEIGHTS} is truncated"):
         read_network(folder)
     (folder / WEIGHTS).unlink()
-    with pytest.raises(DataError, match=f"{WEIGHTS} is missing"):
+    with pytest.raises(DataError, match=f"{WEIGHTS} does not exist"):
+        read_network(folder)
+    (folder / PICKLED).touch()
+    with pytest.raises(DataError, match=f"{PICKLED} is pickled: .* save_pretrained writes {WEIGHTS}"):
         read_network(folder)
     (folder / "config.json").write_text('{"_class_name": "UNet2DModel"}')
     with pytest.raises(DataError, match=r"config\.json has no 'down_block_types'"):

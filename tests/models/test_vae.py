@@ -127,10 +127,28 @@ def test_the_optimizer_of_each_side_is_its_own():
 
 
 @pytest.mark.parametrize(
-    ("section", "change"), [("model", {"frames": 33}), ("mel", {"num_mels": 15}), ("model", {"frames": 0})]
+    ("section", "key", "size", "nearest"),
+    [("model", "frames", 33, 32), ("mel", "num_mels", 15, 16), ("model", "frames", 0, 2)],
 )
-def test_sizes_that_do_not_divide_are_named(section, change):
-    config = micro.make_config("vae")
-    config[section] |= change
-    with pytest.raises(UsageError, match=rf"config\.{section}\.{next(iter(change))} .*not a multiple of .* factor 2"):
+def test_sizes_that_do_not_divide_are_named(section, key, size, nearest):
+    config = make_config()
+    config[section] |= {key: size}
+    message = f"config.{section}.{key}={size} is not a multiple of 2, as the network asks; the nearest is {nearest}"
+    with pytest.raises(UsageError, match=f"^{message}$"):
         models.build(config)
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "what"),
+    [
+        ("network", {"chanels": 8}, "network has no option 'chanels'"),
+        ("model", {"kl_wait": 1}, "model has no option 'kl_wait'"),
+        ("model", {"discriminator": {"channel": 1}}, "model.discriminator has no option 'channel'"),
+        ("model", {"frames": 33}, "model.frames=33"),
+    ],
+)
+def test_trained_on_the_way_it_is_called_as_the_user_calls_it(section, change, what):
+    config = make_config()
+    config[section] |= change
+    with pytest.raises(UsageError, match=f"^config.vae.{what}"):
+        models.build(config, where="config.vae")

@@ -9,7 +9,7 @@ import sys
 import warnings
 
 os.environ["JAX_PLATFORMS"] = "cpu"
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
+os.environ["JAX_NUM_CPU_DEVICES"] = "4"
 warnings.simplefilter("error")
 
 import jax  # noqa: E402

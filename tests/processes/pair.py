@@ -9,7 +9,7 @@ import pathlib
 import sys
 import warnings
 
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+os.environ["JAX_NUM_CPU_DEVICES"] = "2"
 warnings.simplefilter("error")
 
 import jax  # noqa: E402
@@ -19,6 +19,7 @@ import regression  # noqa: E402
 
 from musicdiff import parallel  # noqa: E402
 from musicdiff.checkpoints import Checkpoints  # noqa: E402
+from musicdiff.errors import MusicdiffError, UsageError  # noqa: E402
 
 parallel.initialize()
 parallel.initialize()  # joining twice is harmless
@@ -50,6 +51,17 @@ results["made"] = parallel.main_first(lambda: (folder / "made").exists() or (fol
 parallel.barrier("all have seen it")
 results["any"] = [parallel.any_process(False), parallel.any_process(process == 1), parallel.any_process(True)]
 results["from_main"] = parallel.from_main(7 + process)
+results["gathered"] = parallel.gather(np.arange(4, dtype=np.int32) + 4 * process).tolist()
+
+
+def fail():
+    raise UsageError("no room")
+
+
+try:
+    parallel.main_first(fail, "tracks")
+except MusicdiffError as error:
+    results["failed"] = [type(error).__name__, str(error)]
 
 # Each process may map on its own devices while the other does something else.
 scale = parallel.Batched(lambda factor, x: factor * x)

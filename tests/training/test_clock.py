@@ -40,6 +40,18 @@ def test_the_rate_leaves_out_the_first_step_and_pauses(turn):
     assert timed.rate() == pytest.approx(2.0)
 
 
+def test_the_pace_is_that_of_this_part_of_the_run(turn):
+    """However many steps were done before: what is left takes as long as steps take now."""
+    timed = Clock(seconds_before=1e6)
+    turn(30.0)
+    timed.tick()
+    assert timed.pace(700) == ""
+    for _ in range(4):
+        turn(0.5)
+        timed.tick()
+    assert timed.pace(700) == "2 steps/s, ETA 5 min 50 s"
+
+
 def test_a_pause_does_not_count_as_a_step(turn):
     timed = Clock()
     turn(9.0)
@@ -80,9 +92,10 @@ def test_a_run_is_as_long_as_its_parts(turn):
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        *((0.0123, "0.012 s"), (0.5, "0.5 s"), (61, "61 s"), (119, "119 s"), (120, "2 min"), (3599, "60 min")),
-        *((7200, "2 h"), (100_000, "27.8 h"), (86_400 * 3.5, "3.5 days")),
+        (0, "0 s"), (0.0123, "0.012 s"), (0.5, "0.5 s"), (9.96, "10 s"), (41.4, "41 s"),
+        (59.6, "1 min"), (61, "1 min 1 s"), (3599.4, "59 min 59 s"), (3599.6, "1 h"), (3725, "1 h 2 min"),
+        (86_399, "24 h"), (86_400 * 3.5, "3 d 12 h"),
     ],
-)
+)  # fmt: skip
 def test_durations_are_for_people(seconds, text):
     assert duration(seconds) == text

@@ -1,12 +1,15 @@
 """What a run tells of itself before it starts, and the micro-batch that fits."""
 
 import micro
+import numpy as np
 import pytest
 
 from musicdiff import config as configuration
 from musicdiff import models, parallel
 from musicdiff.audio.mel import MelSpec
+from musicdiff.checkpoints import Checkpoints
 from musicdiff.training import forecast
+from musicdiff.training.probe import Rates
 
 
 @pytest.fixture(scope="module")
@@ -51,21 +54,26 @@ def test_the_state_is_held_five_times(model):
     assert forecast.state_bytes(model) == 5 * 4 * forecast.num_parameters(model)
 
 
-def announced(model, config, folder, capsys, rate, accelerator=False):
+def announced(model, config, folder, capsys, rates, accelerator=False):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(forecast, "probe_flops_per_second", lambda dtype: rate)
+        patch.setattr(forecast.probe, "measure", lambda dtype: rates)
         patch.setattr(parallel, "has_accelerator", lambda: accelerator)
         forecast.announce([(model, config, folder)], first_phase=2)
     return capsys.readouterr().out
 
 
-def test_time_is_operations_over_rate(model, tmp_path, capsys):
+def rates_of(model, gradient_seconds, update_seconds, batch_size=4):
+    """The machine on which a step of `model` takes these seconds."""
+    flops = forecast.step_cost(model, 1).flops * batch_size / parallel.device_count()
+    return Rates(flops / gradient_seconds, forecast.num_parameters(model) / update_seconds)
+
+
+def test_a_step_is_its_gradients_and_its_update(model, tmp_path, capsys):
     config = micro.make_config("mel", "num_steps=100")
-    flops = forecast.step_cost(model, 1).flops * 4
-    said = announced(model, config, tmp_path, capsys, rate=flops / 2)
+    said = announced(model, config, tmp_path, capsys, rates_of(model, 1.5, 0.5))
     assert f"{forecast.num_parameters(model):,} parameters" in said
     assert "100 steps of 4 clips [64x16x1]" in said and "phase 2 of 2" in said
-    assert "about 2 s a step, 3.33 min in all" in said
+    assert "about 2 s a step, 3 min 20 s in all" in said
     assert "accelerator" not in said
 
 
@@ -79,13 +87,25 @@ def test_what_averages_cost_is_told(model, tmp_path, capsys):
     assert forecast.state_bytes(model, 2) == 7 * 4 * forecast.num_parameters(model)
 
 
+def test_a_run_that_resumes_is_told_what_is_left(model, tmp_path, capsys):
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    checkpoints.save(70, {"x": np.ones(1)})
+    checkpoints.wait()
+    config = micro.make_config("mel", "num_steps=100")
+    said = announced(model, config, tmp_path, capsys, rates_of(model, 1.5, 0.5))
+    assert "30 more steps of 4 clips" in said and "about 2 s a step, 1 min in all" in said
+    said = announced(model, config | {"num_steps": 50}, tmp_path, capsys, rates_of(model, 1.5, 0.5))
+    assert "0 more steps" in said and "0 s in all" in said
+
+
 def test_days_without_an_accelerator_name_the_tiny_preset(model, tmp_path, capsys):
     config = micro.make_config("mel", "num_steps=100")
-    said = announced(model, config, tmp_path, capsys, rate=1.0)
+    slow = Rates(1.0, 1.0)
+    said = announced(model, config, tmp_path, capsys, slow)
     assert (
         "there is no accelerator here" in said and "--config=configs/mel.py:tiny" in said and "this run goes on" in said
     )
-    assert "accelerator" not in announced(model, config, tmp_path, capsys, rate=1.0, accelerator=True)
+    assert "accelerator" not in announced(model, config, tmp_path, capsys, slow, accelerator=True)
 
 
 def test_data_is_told_by_the_hour(capsys):

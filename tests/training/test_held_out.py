@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from musicdiff import data
 from musicdiff.training import held_out
 from musicdiff.training.step import LOG_SNR_EDGES
 
@@ -31,11 +32,12 @@ def batches(size, rows=10):
 
 
 def evaluate(size=4, params=PARAMS, seed=0, engine="pmap"):
-    return held_out.evaluator(MODEL, seed=seed, engine=engine)(params, FROZEN, 5, batches(size))
+    return held_out.evaluator(MODEL, seed=seed, engine=engine)(params, FROZEN, batches(size))
 
 
-@pytest.mark.parametrize("size", [1, 3, 10])
+@pytest.mark.parametrize("size", [1, 3, 10, 16])
 def test_batches_do_not_matter(size):
+    """Nor do rows of weight 0, even where they are more than a batch's real ones."""
     values = evaluate(4)
     other = evaluate(size)
     assert set(values) == set(other)
@@ -51,6 +53,37 @@ def test_two_evaluations_differ_by_their_weights_alone():
     assert evaluate() == evaluate()
     assert evaluate()["noise"] == evaluate(params={"scale": jnp.float32(3)})["noise"]
     assert evaluate()["noise"] != evaluate(seed=1)["noise"]
+
+
+def test_a_clip_has_a_noise_of_its_own_wherever_it_stands():
+    """Also where all held-out clips are fewer than a batch: the rows that fill it repeat the last clip, index and all, and do not count."""
+    lengths = np.array([40, 8, 3])  # 5 + 1 + 1 clips of 8 frames
+    records = SimpleNamespace(array=lambda track, start, end: np.full(min(end, lengths[track]) - start, track))
+    split = SimpleNamespace(feature="mel", labels={}, frames=lengths, silence=np.float32(-1), records=records)
+    evaluate = held_out.evaluator(MODEL, seed=0, engine="pmap")
+
+    def noise(size):
+        """Of each clip, seen through batches in which it alone counts."""
+        found = {}
+        for batch in data.held_out(split, feature="mel", frames=8, batch_size=size):
+            for row in np.flatnonzero(batch["weight"]):
+                alone = batch | {"weight": np.float32(np.arange(size) == row)}
+                found[int(batch["index"][row])] = evaluate(PARAMS, FROZEN, [alone])["noise"]
+        return found
+
+    (batch,) = data.held_out(split, feature="mel", frames=8, batch_size=12)
+    assert batch["weight"].tolist() == [1] * 7 + [0] * 5 and set(batch["index"][7:]) == {batch["index"][6]}
+    assert len(set(noise(12).values())) == 7
+    assert noise(12) == noise(3) == noise(1)
+    assert evaluate(PARAMS, FROZEN, [batch])["noise"] == pytest.approx(np.mean(list(noise(1).values())), rel=1e-6)
+
+
+def test_what_begins_later_is_no_part_of_the_loss():
+    """A patch-GAN that a loss takes in at some step, even the first, would make evaluations before and after incomparable."""
+    model = SimpleNamespace(
+        loss=lambda params, frozen, batch, keys, step: (batch["x_0"][:, 0] + 100.0 * (step >= 0), {})
+    )
+    assert held_out.evaluator(model, seed=0, engine="pmap")({}, {}, batches(4))["loss"] == pytest.approx(0.5)
 
 
 def test_both_engines_give_the_same():

@@ -102,13 +102,17 @@ def test_an_average_of_another_width_is_made_of_a_run(whole, tmp_path):
     assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, latest) and made == "10-0.08"
 
 
-def test_five_and_five_are_ten(run, whole, tmp_path, monkeypatch):
+def test_five_and_five_are_ten(run, whole, tmp_path, monkeypatch, capsys):
     """Stopped after five, moved, and resumed where it is now, though there is less memory: the micro-batch stays."""
     run(tmp_path / "before", "num_steps=5")
     shutil.move(tmp_path / "before", tmp_path / "after")
     monkeypatch.setattr(parallel, "device_memory", lambda: 1)
+    monkeypatch.setattr(loop, "initial_params", None)  # what is restored is not drawn first
+    capsys.readouterr()
     run(tmp_path / "after")
     assert "resumed at step 5" in (tmp_path / "after" / "log.txt").read_text()
+    said = capsys.readouterr().out
+    assert "5 more steps of 4 clips" in said and "the remaining 3 take about" in said
     assert_same_run(tmp_path / "after", whole)
 
 

@@ -149,16 +149,16 @@ def clock(monkeypatch):
     return now
 
 
-def test_plain_progress_counts_from_its_first_call(tmp_path, capsys, clock):
+def test_plain_progress_is_a_line_now_and_then(tmp_path, capsys, clock):
     with Writer(tmp_path) as writer:
-        for step in range(1, 3602):
+        for step in range(1, 122):
             writer.progress(step, 7201, f"loss {step}")
             clock[0] += 0.5
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "step 1/7201  loss 1"
-    assert lines[1] == "step 61/7201  2 steps/s  ETA 0:59:30  loss 61"
-    assert lines[-1] == "step 3601/7201  2 steps/s  ETA 0:30:00  loss 3601"
-    assert len(lines) == 61
+    assert capsys.readouterr().out.splitlines() == [
+        "step 1/7201  loss 1",
+        "step 61/7201  loss 61",
+        "step 121/7201  loss 121",
+    ]
 
 
 def test_plain_progress_always_ends_with_the_last_step(tmp_path, capsys, clock):
@@ -166,7 +166,7 @@ def test_plain_progress_always_ends_with_the_last_step(tmp_path, capsys, clock):
         for step in (91, 95, 100):
             writer.progress(step, 100)
             clock[0] += 1
-    assert capsys.readouterr().out.splitlines() == ["step 91/100", "step 100/100  4.5 steps/s  ETA 0:00:00"]
+    assert capsys.readouterr().out.splitlines() == ["step 91/100", "step 100/100"]
 
 
 def test_a_terminal_gets_a_bar_and_the_log_its_lines(tmp_path, capsys, monkeypatch):

@@ -25,8 +25,8 @@ KEY = ("key",)
 def build(argument: str) -> TrackSource:
     """The examples of the given split, or of all of them. What is not yet on disk is downloaded by tfds, which is said first.
 
-    Labels are taken from features that are called what they are (STYLE, CAPTION, TEMPO, KEY), and read when a track is looked at. TensorFlow
-    is needed here, for tfds's audio features are made of it.
+    Labels are taken from features that are called what they are (STYLE, CAPTION, TEMPO, KEY), and read when a track is looked at; the licence is
+    what tfds knows of the set's. TensorFlow is needed here, for tfds's audio features are made of it.
 
     Raises:
         UsageError: no name given, or TensorFlow is not installed.
@@ -46,9 +46,10 @@ def build(argument: str) -> TrackSource:
     _prepare(builder, name)
     splits = [split] if split else list(builder.info.splits) or ["train"]
     sizes = {key: info.num_bytes for key, info in builder.info.splits.items()}
-    fingerprint = hashlib.sha256(repr((builder.info.full_name, sizes, splits)).encode()).hexdigest()[:16]
+    licence = " ".join(builder.info.redistribution_info.license.split())
+    fingerprint = hashlib.sha256(repr((builder.info.full_name, sizes, splits, licence)).encode()).hexdigest()[:16]
     try:
-        tables = tuple(_Table(split, builder.as_data_source(split), audio, features) for split in splits)
+        tables = tuple(_Table(split, builder.as_data_source(split), audio, features, licence) for split in splits)
     except ValueError as error:
         raise DataError(f"tfds:{argument}: no split {split!r}; there are: {', '.join(builder.info.splits)}") from error
     return TrackSource(f"tfds:{argument}", _Tracks(tables), fingerprint)
@@ -56,12 +57,13 @@ def build(argument: str) -> TrackSource:
 
 @dataclass(frozen=True)
 class _Table:
-    """One split: examples by number, the path of the audio among their features, and all features by path."""
+    """One split: examples by number, the path of the audio among their features, all features by path, and the licence of the whole set."""
 
     split: str
     examples: Sequence[Mapping[str, Any]]
     audio: str
     features: Mapping[str, Any]
+    licence: str
 
     def track(self, i: int) -> Track:
         example = dict(_flatten(self.examples[i]))
@@ -71,7 +73,8 @@ class _Table:
         except ValueError:
             tempo = math.nan
         caption = self._label(example, CAPTION) or describe(style, tempo, key)
-        return Track(f"{self.split}/{i:07d}", partial(self._read, i), caption, style, tempo, key)
+        labels = {"caption": caption, "style": style, "tempo": tempo, "key": key, "licence": self.licence}
+        return Track(f"{self.split}/{i:07d}", partial(self._read, i), **labels)
 
     def _label(self, example: Mapping[str, Any], names: Sequence[str]) -> str:
         for name in names:
@@ -79,7 +82,7 @@ class _Table:
                 if name in path.split("/") and np.ndim(value) == 0:
                     if hasattr(self.features[path], "int2str"):
                         return self.features[path].int2str(int(value)).replace("_", " ")
-                    return value.decode() if isinstance(value, bytes) else str(value)
+                    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
         return ""
 
     def _read(self, i: int, *, sample_rate: int | None = None, channels: int | None = None) -> tuple[np.ndarray, int]:

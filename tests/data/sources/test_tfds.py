@@ -49,6 +49,7 @@ def test_sets_of_audio(mocked, name, rate, styles):
     assert len(source.tracks) == 5 == len({track.name for track in source.tracks})
     for track in source.tracks:
         assert track.style in styles
+        assert track.licence == ""  # tfds knows none of these
         assert math.isnan(track.tempo) == (not name.startswith("groove"))
         assert track.caption == (track.style if math.isnan(track.tempo) else f"{track.style}, {track.tempo:g} bpm")
     audio, own_rate = source.tracks[2].read()
@@ -89,7 +90,8 @@ def clicks(tmp_path, monkeypatch):
                 "genre": tfds.features.ClassLabel(names=["lo_fi", "house"]),
                 "text": tfds.features.Text(),
             }
-            return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+            features = tfds.features.FeaturesDict(features)
+            return tfds.core.DatasetInfo(builder=self, features=features, license="CC BY 4.0,\n  by nobody")
 
         def _split_generators(self, dl_manager):
             return {"train": self._generate_examples(3), "test": self._generate_examples(2)}
@@ -110,7 +112,7 @@ def test_a_set_on_disk(clicks):
     assert len(source.tracks) == 5
     for track in source.tracks:
         i = int(track.caption.split()[1])
-        assert track.style == ["lo fi", "house"][i % 2]
+        assert track.style == ["lo fi", "house"][i % 2] and track.licence == "CC BY 4.0, by nobody"
         audio, rate = track.read()
         assert rate == 16000
         np.testing.assert_array_equal(audio, np.full((1000, 2), 1000 * (i + 1) / 2**15, np.float32))
