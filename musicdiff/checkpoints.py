@@ -19,6 +19,7 @@ from musicdiff import parallel, weights
 from musicdiff.errors import DataError, UsageError
 
 MANIFEST = "manifest.json"
+WHOLE = b"\n}"  # the end of its text, and of no part of it: without that a save was cut short, and nothing is damaged
 NONE = -1  # the step that stands for "there is none", between processes
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Checkpoints:
         """The steps of all complete checkpoints that are not known to be damaged, ascending."""
         names = {entry.name for entry in self.folder.iterdir()} if self.folder.exists() else set()
         good = (name for name in names if name.isdecimal() and f"bad-{name}" not in names)
-        return sorted(int(name) for name in good if (self.folder / name / MANIFEST).exists())
+        return sorted(int(name) for name in good if self._is_complete(name))
 
     def save(self, step: int, state: Any) -> None:
         """Copies the state to the host, then writes it in the background: the caller may donate its arrays at once.
@@ -130,6 +131,10 @@ class Checkpoints:
         if folder.exists():
             folder.rmtree()
         (self.folder / f"bad-{step}").unlink(missing_ok=True)
+
+    def _is_complete(self, name: str) -> bool:
+        manifest = self.folder / name / MANIFEST
+        return manifest.exists() and manifest.read_bytes().endswith(WHOLE)
 
     def _newest_valid(self) -> int:
         for step in reversed(self.steps()):

@@ -157,11 +157,15 @@ def fold_statistics(params: Mapping, mean: np.ndarray, std: np.ndarray) -> dict:
 
 
 def _scheduler(process: Mapping[str, Any]) -> dict[str, Any]:
-    if process["schedule"] != "linear_beta" or process["told"] != "index":
+    if process.get("schedule") != "linear_beta" or process.get("told") != "index":
         raise UsageError(
             "their schedulers tell the index of a table: only schedule='linear_beta' with told='index' can be written"
         )
     options = {"num_levels": 1000, "beta_min": 1e-4, "beta_max": 2e-2} | dict(process.get("schedule_options") or {})
+    if options.get("shift", 1.0) != 1.0 or process["prediction"] not in PREDICTIONS:
+        raise UsageError(
+            f"their schedulers know no shift of a schedule, and predictions {', '.join(PREDICTIONS)} only: this model cannot be written"
+        )
     return {
         "_class_name": "DDIMScheduler",
         "num_train_timesteps": options["num_levels"],

@@ -264,7 +264,8 @@ def _program(model: Model, sampler: str, frames: int, padding: str):
             weaker, numbers = guide
             weaker_fn = guidance.conditional(model.denoise_fn(weaker, frozen, padding), {})
             denoise_fn = guidance.away_from(denoise_fn, weaker_fn, **numbers)
-        denoise_fn = guidance.clip(denoise_fn, domain.x_0_range)
+        if not model.flow_map:  # whose x_0, on the way to a level that is not data, is no estimate of data
+            denoise_fn = guidance.clip(denoise_fn, domain.x_0_range)
         built = samplers.build(sampler, **options)
         x_0 = samplers.sample(denoise_fn, x_T, randomness.seed_keys(seeds, "steps"), sampler=built, grid=grid)
         # What both compute, a decoder, is computed once: the compiler sees that it is the same.

@@ -168,6 +168,11 @@ def test_every_damaged_file_is_noticed(saved, caplog, damage):
         caplog.clear()
         step, state = saved.restore_latest_valid(make_state(0))
         assert step == 10, file
+        if file.name == "manifest.json" and not file.read_bytes().endswith(b"}"):
+            # Written last: cut short, it is a save that a kill has stopped, and nothing to report.
+            assert not caplog.messages and not (saved.folder / "bad-20").exists() and saved.steps() == [10]
+            file.write_bytes(good)
+            continue
         assert len(caplog.messages) == 1 and "checkpoint 20" in caplog.text and file.name in caplog.text
         assert file.name in (saved.folder / "bad-20").read_text()
         assert saved.steps() == [10]

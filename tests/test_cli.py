@@ -231,7 +231,7 @@ WORKDIR = "WORKDIR"  # stands for a trained one
         (["ema", "--workdir", "none", "--width", "0.07"], 3, ["none", "no snapshots"]),
         (["ema", "--workdir", WORKDIR, "--width", "0.5"], 2, ["0.28", "0.5"]),
         (["sample", "--workdir", WORKDIR, "--milestone", "5"], 2, ["'5'", "latest, best, 3, 6"]),
-        (["sample", "--workdir", WORKDIR, "--sampler", "ddin"], 2, ["ddin", "ddim, ddpm, heun"]),
+        (["sample", "--workdir", WORKDIR, "--sampler", "ddin"], 2, ["ddin", "ddim, ddpm, dpmpp_2m"]),
         (["sample", "--workdir", WORKDIR, "--grid", "even"], 2, ["even", "linspace"]),
         (["sample", "--workdir", WORKDIR, "--steps", "0"], 2, ["num_steps"]),
         (["sample", "--workdir", WORKDIR, "--option", "etta=1"], 2, ["etta", "eta"]),

@@ -69,11 +69,23 @@ def test_statistics_folded_into_the_autoencoder_give_the_same_latents_and_mels(w
     np.testing.assert_allclose(decode(folded, folded_z), decode(kept["autoencoder"], z), atol=1e-4)
 
 
-def test_what_has_no_counterpart_is_refused(workdir, tmp_path):
+@pytest.mark.parametrize(
+    ("process", "words"),
+    [
+        ({"schedule": "cosine", "prediction": "v", "told": "log_snr"}, "linear_beta"),
+        (
+            {"schedule": "linear_beta", "prediction": "eps", "told": "index", "schedule_options": {"shift": 2.0}},
+            "no shift",
+        ),
+        ({"schedule": "linear_beta", "prediction": "flow", "told": "index"}, "eps, v, x_0 only"),
+        ({"objective": "mean_flow"}, "linear_beta"),
+    ],
+)
+def test_what_has_no_counterpart_is_refused(process, words, workdir, tmp_path):
     config = configuration.from_json((workdir / "config.json").read_text())
-    config["process"] = {"schedule": "cosine", "prediction": "v", "weight": "simple", "told": "log_snr"}
+    config["process"] = process
     (workdir / "config.json").write_text(configuration.to_json(config))
-    with pytest.raises(UsageError, match="linear_beta"):
+    with pytest.raises(UsageError, match=words):
         list(conversion.convert(workdir, tmp_path / "theirs", "diffusers"))
     assert not (tmp_path / "theirs").exists()
 

@@ -59,10 +59,10 @@ def test_commands_parse(page):
     for words in commands(page):
         match words:
             case ["musicdiff", *arguments]:
-                command, context = cli, None
+                command, context = cli, click.Context(cli, **cli.context_settings)
                 while isinstance(command, click.Group):
-                    (name, command, arguments) = command.resolve_command(context or click.Context(cli), arguments)
-                command.make_context(name, list(arguments), resilient_parsing=False).close()
+                    (name, command, arguments) = command.resolve_command(context, arguments)
+                command.make_context(name, list(arguments), parent=context).close()
             case ["python", script, *_]:
                 assert (HOUSE / script).exists(), script
         configuration = [word.removeprefix("--config=") for word in words if word.startswith("--config=")]

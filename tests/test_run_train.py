@@ -59,9 +59,9 @@ def refuse(arguments, capsys):
         ("process.schedule=quadratic", 2, ["quadratic", "cosine, linear_beta"]),
         ("process.prediction=noise", 2, ["noise", "edm, eps, flow, v, x_0"]),
         ("process.told=index", 2, ["told='index'"]),
-        ("sampler.name=ddin", 2, ["ddin", "ddim, ddpm, heun"]),
+        ("sampler.name=ddin", 2, ["ddin", "ddim, ddpm, dpmpp_2m"]),
         ("sampler.num_steps=0", 2, ["num_steps"]),
-        ("sampler.grid=even", 2, ["even", "leading, linspace, trailing"]),
+        ("sampler.grid=even", 2, ["even", "leading, linspace, log_snr"]),
         ("batch_size=0", 2, ["config.batch_size"]),
         ("milestones=(x,)", 2, ["config.milestones"]),
         ("optim.warmup_steps=30", 2, ["config.optim.warmup_steps", "30", "20"]),
@@ -89,7 +89,7 @@ def test_bad_input_is_one_line_and_writes_nothing(change, code, words, tmp_path,
         ("vae.optim.warmup_steps=99", ["warmup_steps"]),
         ("vae.batch_size=0", ["batch_size"]),
         ("vae.model.frames=31", ["frames", "31"]),
-        ("model.frames=66", ["config.model.frames", "33"]),
+        ("model.frames=66", ["config.model.frames=66", "nearest is 64"]),
     ],
 )
 def test_the_autoencoder_within_is_checked_as_early(change, words, tmp_path, capsys):
@@ -168,9 +168,12 @@ def test_training_that_diverges_says_where(cache_dir, tmp_path, capsys, monkeypa
             yield batch | {"x_0": batch["x_0"] * (np.nan if step == 1 else 1)}
 
     monkeypatch.setattr(data, "batches", poisoned)
-    with micro.without_sound():
-        code, line = refuse(arguments(folder, "mel", f"data.cache_dir={cache_dir}"), capsys)
-    assert code == 4 and "not finite at step 1" in line and "steps 0 to 1" in line and "learning_rate" in line
+    with micro.without_sound(), pytest.raises(SystemExit) as caught:
+        run_train.main(arguments(folder, "mel", f"data.cache_dir={cache_dir}"))
+    line = capsys.readouterr().err.splitlines()[-1]  # after progress, where the cache was built
+    assert caught.value.code == 4
+    assert line.startswith("error: loss or gradient is not finite at step 1") and "steps 0 to 1" in line
+    assert "learning_rate" in line
     (path,) = (folder / "diverged").iterdir()
     assert path.name == "step_000000_000001.json" and str(path) in line
     bundle = json.loads(path.read_text())

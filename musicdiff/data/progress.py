@@ -9,14 +9,16 @@ Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 10.0
 
 
-def track_progress(items: Iterable[Item], total: int, what: str, shown: bool = True) -> Iterator[Item]:
+def track_progress(
+    items: Iterable[Item], total: int, what: str, shown: bool = True, unit: str = "track"
+) -> Iterator[Item]:
     """The items, unchanged, while stderr tells how many of `total` have passed. Nothing is told when not `shown`."""
     if not shown:
         yield from items
     elif sys.stderr.isatty():
         from tqdm import tqdm
 
-        yield from tqdm(items, total=total, desc=what, unit="track")
+        yield from tqdm(items, total=total, desc=what, unit=unit)
     else:
         yield from _lines(items, total, what)
 

@@ -113,7 +113,7 @@ def measure(
     program = parallel.Batched(_program(model, seed))
     ends = (np.float32(levels[0]), np.float32(levels[-1]))
     first, steps, errors, last = [], [], [], []
-    for batch in track_progress(batches, len(batches), "batches of clips"):
+    for batch in track_progress(batches, len(batches), "batches of clips", unit="batch"):
         keys = randomness.example_keys(randomness.root_key(seed, "bound_steps"), batch["index"])
         drawn = bound.draw_steps(keys, proposal, evaluations)
         rows = {"x_0": batch["x_0"], "index": batch["index"], "log_snr": levels[1:][drawn].astype(np.float32)}

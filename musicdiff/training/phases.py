@@ -119,6 +119,12 @@ def describe_data(cached: data.Tracks) -> str:
         lines.append(
             f"{len(cached.skipped)} tracks left out, the first {first['name']}, {first['reason']}; all are listed in {listed}"
         )
+    if cached.unread_labels:
+        first = cached.unread_labels[0]
+        listed = cached.path / "report.json"
+        lines.append(
+            f"labels ignored in {len(cached.unread_labels)} files, the first {first['name']}, {first['reason']}; all are listed in {listed}"
+        )
     return "\n".join(lines)
 
 

@@ -80,10 +80,10 @@ def test_a_step_is_its_gradients_and_its_update(model, tmp_path, capsys):
 def test_what_averages_cost_is_told(model, tmp_path, capsys):
     """Two averages in 34 snapshots, and in the state: nothing is said without them."""
     config = micro.make_config("mel", "num_steps=100", "optim.ema_profiles=(0.05,0.1)")
-    said = announced(model, config, tmp_path, capsys, rate=1e9)
+    said = announced(model, config, tmp_path, capsys, rates_of(model, 1.5, 0.5))
     disk = forecast.size(4 * forecast.num_parameters(model) * 2 * 34)
     assert f"in ema/ about {disk} more, 34 snapshots of 2 averages" in said
-    assert "ema" not in announced(model, micro.make_config("mel"), tmp_path, capsys, rate=1e9)
+    assert "ema" not in announced(model, micro.make_config("mel"), tmp_path, capsys, rates_of(model, 1.5, 0.5))
     assert forecast.state_bytes(model, 2) == 7 * 4 * forecast.num_parameters(model)
 
 

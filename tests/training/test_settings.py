@@ -132,7 +132,7 @@ def test_what_is_trained_on_the_way_is_called_as_the_user_calls_it():
 def test_the_optimizers_keys_are_in_the_base():
     """Whatever optimizer.build takes, but for what the model decides; and what training itself reads."""
     taken = set(inspect.signature(optimizer.build).parameters) - {"held_until"}
-    assert set(configuration.base()["optim"]) == taken | {"ema_max", "micro_batch"}
+    assert set(configuration.base()["optim"]) == taken | {"ema_max", "ema_profiles", "micro_batch"}
 
 
 @pytest.mark.parametrize(("key", "value"), [("channels", ()), ("channels", (8, 0)), ("num_res_blocks", 0)])
