@@ -46,7 +46,7 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
-        "test": ["pytest>=8", "pytest-timeout", "nbformat", "nbclient", "ipykernel", "ruff"],
+        "test": ["pytest>=8", "pytest-timeout", "pytest-xdist>=3.6", "nbformat", "nbclient", "ipykernel", "ruff"],
         "parity": ["torch>=2.6", "diffusers>=0.32", "transformers>=4.48"],
         "cuda": ["jax[cuda12]>=0.10"],
         "tpu": ["jax[tpu]>=0.10"],
