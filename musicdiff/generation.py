@@ -23,6 +23,10 @@ from musicdiff.errors import DataError, UsageError
 from musicdiff.representations import VAE_FILE
 from musicdiff.typing import Model, Params, Prediction
 
+NEARLY_NOISE = (
+    -4.0
+)  # log_snr: above, more than a seventh of x_t is data, and sampling that begins there with noise is off
+
 
 @dataclass(frozen=True, eq=False)
 class Generator:
@@ -165,7 +169,7 @@ def generate(
         settings,
         count_evaluations(settings["name"], tuple(options.items()), tuple(grid), where),
         guidance,
-        notes_on(generator.model, settings["name"]),
+        notes_on(generator.model, settings, float(grid[0])),
     )
 
 
@@ -215,13 +219,18 @@ def grid_and_options(model: Model, settings: Mapping[str, Any]) -> tuple[np.ndar
     return grid, {key: np.float32(value) for key, value in options.items()}
 
 
-def notes_on(model: Model, sampler: str) -> tuple[str, ...]:
-    """What to say of a sampler that works with this model, but hardly as its user hopes."""
+def notes_on(model: Model, settings: Mapping[str, Any], start: float) -> tuple[str, ...]:
+    """What to say of sampler settings that work with this model, but hardly as their user hopes. start: the grid's first level."""
+    sampler, notes = settings["name"], []
     if getattr(plugins.load("samplers", sampler), "FLOW_MAPS", False) and not model.flow_map:
-        return (
-            f"note: sampler {sampler!r} is for flow maps, such as objective mean_flow trains; of this model, which is none, it makes blurred clips",
+        notes.append(
+            f"note: sampler {sampler!r} is for flow maps, such as objective mean_flow trains; of this model, which is none, it makes blurred clips"
         )
-    return ()
+    if start > NEARLY_NOISE:
+        notes.append(
+            f"note: clips begin as pure noise, but grid {settings['grid']!r} begins at log_snr {start:.3g}, where data show: --grid trailing"
+        )
+    return tuple(notes)
 
 
 @functools.lru_cache(maxsize=64)

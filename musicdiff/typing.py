@@ -81,7 +81,7 @@ class Objective(NamedTuple):
 
     schedule: the training levels
     loss(network, x_0, keys [B]) -> (losses [B], metrics {name: [B]}): level and noise of an example from its key alone
-    loss_at(network, x_0, eps, log_snr [B]) -> the same at given levels with given noise, for losses level by level
+    loss_at(network, x_0, eps, log_snr [B]) -> the error at given levels with given noise, for losses level by level; of a flow map at r = t
     denoise(network, x_t, log_snr, to=None) -> Prediction: a DenoiseFn once the network is bound
     flow_map: whether `denoise` reads `to`: a step then goes to that level at once, however far it is
     c_noise_shape: what the network is told of its level, behind the batch axis: () one number, (2,) a pair

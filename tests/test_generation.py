@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from musicdiff import generation, milestones, plugins
+from musicdiff.diffusion import grids, schedules
 from musicdiff.diffusion.grids import GRIDS
 from musicdiff.errors import DataError, UsageError
 from musicdiff.generation import Guidance
@@ -273,8 +274,16 @@ def test_provenance_says_how_it_was_guided(guided):
     ("flow_map", "sampler", "said"), [(False, "pingpong", 1), (True, "pingpong", 0), (False, "ddim", 0)]
 )
 def test_a_sampler_of_flow_maps_is_remarked_on(flow_map, sampler, said):
-    notes = generation.notes_on(SimpleNamespace(flow_map=flow_map), sampler)
+    notes = generation.notes_on(SimpleNamespace(flow_map=flow_map), {"name": sampler, "grid": "trailing"}, -20.0)
     assert len(notes) == said and all("'pingpong'" in note and "\n" not in note for note in notes)
+
+
+@pytest.mark.parametrize(("grid", "said"), [("trailing", 0), ("leading", 1)])
+def test_a_grid_that_begins_beside_the_noise_is_remarked_on(grid, said):
+    schedule = schedules.build("cosine")
+    start = float(grids.build(grid, schedule, 2)[0])
+    notes = generation.notes_on(SimpleNamespace(flow_map=False), {"name": "ddim", "grid": grid}, start)
+    assert len(notes) == said and all("--grid trailing" in note for note in notes)
 
 
 def test_a_copy_elsewhere_generates_the_same(trained_copy, clips):

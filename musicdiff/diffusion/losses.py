@@ -41,7 +41,10 @@ def min_snr(cap: float = 5.0) -> Weight:
 
 
 def sigmoid(bias: float = 2.0) -> Weight:
-    """sigmoid(bias - log_snr) on eps (arXiv 2303.00848, whose bias is 2; 2410.19324), which is SNR as much on x_0."""
+    """sigmoid(bias - log_snr) on eps (arXiv 2303.00848, whose bias is 2; 2410.19324), which is SNR as much on x_0.
+
+    As a plain factor of the levels as they are drawn; the papers' w is this times their density in log-SNR.
+    """
     return lambda log_snr, x_0_error: jnp.exp(log_snr + jax.nn.log_sigmoid(bias - log_snr)) * x_0_error
 
 

@@ -137,21 +137,27 @@ def _mirrored(
     log_snr_max: float,
     centre: float = 0.0,
 ) -> Schedule:
-    """log_snr = g(1 - t) - g(t) + centre within its bounds; t = t_at(log_snr - centre), 1 - t = t_at(centre - log_snr).
+    """log_snr = g(1 - u) - g(u) + centre, u even in t between the two bounds; u = t_at(log_snr - centre).
 
-    g(0) = -inf. So t and 1 - t are bounded each on its own before g, by what is their least at the bounds: a clip of
-    the infinite level would do for itself, but not for its derivative.
+    g(0) = -inf: u and 1 - u stay above what they are at the bounds. Cut out, not clipped: clipped, a share of all t would
+    have one level, and a grid would visit it many times.
     """
     if not log_snr_min < log_snr_max:
         raise UsageError(f"a schedule needs log_snr_min < log_snr_max, not {log_snr_min} and {log_snr_max}")
 
+    def bounds() -> tuple[Array, Array, Array]:
+        """The least u, the least 1 - u, and what lies between."""
+        near_data, near_noise = t_at(log_snr_max - centre), t_at(centre - log_snr_min)
+        return near_data, near_noise, 1.0 - near_data - near_noise
+
     def log_snr(t: Array) -> Array:
-        from_data = jnp.maximum(t, t_at(log_snr_max - centre))
-        from_noise = jnp.maximum(1.0 - t, t_at(centre - log_snr_min))
-        return jnp.clip(g(from_noise) - g(from_data) + centre, log_snr_min, log_snr_max)
+        near_data, near_noise, span = bounds()
+        # 1 - u from 1 - t: a float32 u near 1 lacks its digits.
+        return g(near_noise + span * (1.0 - t)) - g(near_data + span * t) + centre
 
     def t_of(log_snr: Array) -> Array:
-        return t_at(jnp.clip(log_snr, log_snr_min, log_snr_max) - centre)
+        near_data, _, span = bounds()
+        return (t_at(jnp.clip(log_snr, log_snr_min, log_snr_max) - centre) - near_data) / span
 
     return Schedule(log_snr, t_of)
 

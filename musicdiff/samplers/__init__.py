@@ -56,6 +56,18 @@ def sample(
     return x
 
 
+def slope_weight(log_snr_r: Array, log_snr_t: Array, log_snr_s: Array, eta: float | Array = 0.0) -> Array:
+    """The weight of x_0_t - x_0_r in x_s / alpha_s: (1 - e^(-(1 + eta) h)) h / (2 h_r), half a step of the slope of x_0.
+
+    h = log(SNR_s / SNR_t) / 2 and h_r that of the step before, from r to t. Nothing without r, where t repeats it, and to
+    data or from it; eta counts towards data only.
+    """
+    h, h_r = 0.5 * (log_snr_s - log_snr_t), 0.5 * (log_snr_t - log_snr_r)
+    h = jnp.where(jnp.isfinite(h), h, 0.0)
+    weight = -0.5 * jnp.expm1(-h - eta * jnp.maximum(h, 0.0)) * h / jnp.where(h_r == 0.0, 1.0, h_r)
+    return jnp.where(h_r == 0.0, 0.0, weight)
+
+
 def check_range(what: str, value: float | Array, most: float = math.inf) -> None:
     """Raises UsageError unless an option is a number from 0 to `most`; a traced one was checked before it was compiled.
 

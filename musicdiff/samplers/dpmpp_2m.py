@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 
+from musicdiff import samplers
 from musicdiff.diffusion import process
 from musicdiff.typing import Array, DenoiseFn, Keys, Sampler
 
@@ -23,9 +24,7 @@ def build() -> Sampler:
         log_snr_r, x_0_r = carry
         x_0, eps = denoise_fn(x_t, log_snr_t)
         alpha_s, sigma_s = process.alpha_sigma(log_snr_s)
-        h = 0.5 * (log_snr_s - log_snr_t)
-        h = jnp.where(jnp.isfinite(h), h, 0.0)  # to data, and from it, first order
-        slope = -0.5 * jnp.expm1(-h) * h / (0.5 * (log_snr_t - log_snr_r))
+        slope = samplers.slope_weight(log_snr_r, log_snr_t, log_snr_s)
         return alpha_s * x_0 + sigma_s * eps + alpha_s * slope * (x_0 - x_0_r), (log_snr_t, x_0)
 
     return Sampler(init, step)

@@ -30,7 +30,7 @@ def build(eta: float | Array = 1.0) -> Sampler:
         h = 0.5 * (log_snr_s - log_snr_t)
         h = jnp.where(jnp.isfinite(h), h, 0.0)  # to data, and from it, first order without noise
         eta_h = eta * jnp.maximum(h, 0.0)
-        slope = -0.5 * jnp.expm1(-h - eta_h) * h / (0.5 * (log_snr_t - log_snr_r))
+        slope = samplers.slope_weight(log_snr_r, log_snr_t, log_snr_s, eta)
         noise = jnp.exp(-eta_h) * eps + jnp.sqrt(-jnp.expm1(-2.0 * eta_h)) * process.draw_noise(keys, x_t)
         return alpha_s * x_0 + sigma_s * noise + alpha_s * slope * (x_0 - x_0_r), (log_snr_t, x_0)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from musicdiff import samplers
 from musicdiff.diffusion import process
 from musicdiff.typing import Array, DenoiseFn, Keys, Sampler
 
@@ -33,17 +34,14 @@ def build() -> Sampler:
         correction = alpha_t * (new * (x_0 - x_0_r) + old * (x_0_r - x_0_q))
         # x_0 stays, so the change of x_t is one of eps. At data (sigma 0) there is nothing to correct.
         eps = eps + correction / jnp.maximum(sigma_t, jnp.finfo(x_t.dtype).tiny)
-        x_s = alpha_s * x_0 + sigma_s * eps + alpha_s * _predictor(log_snr_r, log_snr_t, log_snr_s) * (x_0 - x_0_r)
+        x_s = (
+            alpha_s * x_0
+            + sigma_s * eps
+            + alpha_s * samplers.slope_weight(log_snr_r, log_snr_t, log_snr_s) * (x_0 - x_0_r)
+        )
         return x_s, ((log_snr_t, x_0), (log_snr_r, x_0_r))
 
     return Sampler(init, step)
-
-
-def _predictor(log_snr_r: Array, log_snr_t: Array, log_snr_s: Array) -> Array:
-    """The weight of x_0_t - x_0_r in x_s / alpha_s: half a step of its slope; nothing without r, to data, or from it."""
-    h = 0.5 * (log_snr_s - log_snr_t)
-    h = jnp.where(jnp.isfinite(h), h, 0.0)
-    return -0.5 * jnp.expm1(-h) * h / (0.5 * (log_snr_t - log_snr_r))
 
 
 def _corrector(log_snr_q: Array, log_snr_r: Array, log_snr_t: Array) -> tuple[Array, Array]:
@@ -51,12 +49,13 @@ def _corrector(log_snr_q: Array, log_snr_r: Array, log_snr_t: Array) -> tuple[Ar
 
     With D(theta) = x_0_r + a theta + b theta^2 through the three, theta from 0 at r to 1 at t and -u at q, the integral of
     h e^(-(1 - theta) h) D(theta) has weights p_0, p_1, p_2. They cancel for small h as fast as a and b do: no digit of
-    x_t is lost. Without q it is the mean of the two ends; without r, or from data, there is nothing to correct.
+    x_t is lost. Without q, or where r repeats it, it is the mean of the two ends; without r, where t repeats it, or from
+    data, there is nothing to correct.
     """
     h = 0.5 * (log_snr_t - log_snr_r)
-    known = jnp.isfinite(h)
+    known = jnp.isfinite(h) & (h != 0.0)
     h = jnp.where(known, h, 1.0)
-    u = jnp.where(known, 0.5 * (log_snr_r - log_snr_q) / h, jnp.inf)
+    u = jnp.where(known & (log_snr_r != log_snr_q), 0.5 * (log_snr_r - log_snr_q) / h, jnp.inf)
     p_0 = -jnp.expm1(-h)
     p_1 = 1.0 - p_0 / h
     p_2 = 1.0 - 2.0 * p_1 / h

@@ -100,6 +100,16 @@ def test_every_schedule_is_sampled_to_its_data(name, schedule):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_level_visited_twice_is_no_step(name):
+    """As a grid may have it whose nodes were moved: finite, and without noise of its own what the levels give once."""
+    once, twice = jnp.float32([-5.0, -1.0, 2.0, jnp.inf]), jnp.float32([-5.0, -1.0, -1.0, 2.0, 2.0, jnp.inf])
+    at = {len(grid): compiled(name)(X_T, KEYS, grid) for grid in (once, twice)}
+    assert bool(jnp.isfinite(at[6]).all())
+    if name in ("ddim", "euler"):
+        np.testing.assert_allclose(at[6], at[4], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_double_precision_stays_double(name):
     with jax.enable_x64(True):
         assert sample(name, X_T.astype(jnp.float64)).dtype == jnp.float64

@@ -4,6 +4,8 @@ In rectified-flow coordinates z_t = (1 - t) x_0 + t eps the velocity is v = eps 
 probability flow from t down to r, so that z_r = z_t - (t - r) u.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -14,7 +16,7 @@ from musicdiff.typing import Array, Keys, Metrics, Network, Objective, Predictio
 # The network is told this times t and t - r. The derivative in t is part of the target: with the thousand of other
 # objectives it would be that of the fastest sinusoid of the embedding, and nothing else.
 TOLD_SCALE = 10.0
-FLOOR = 1e-3  # of the squared error by which the adaptive weight divides
+FLOOR = 1e-3  # added to the squared error, a mean over the clip, by which the adaptive weight divides
 
 
 def build(
@@ -36,6 +38,8 @@ def build(
     for name, value in {"jumps": jumps, "power": power}.items():
         if not 0.0 <= value <= 1.0:
             raise UsageError(f"objective 'mean_flow': {name} must be within 0 and 1, not {value}")
+    if not 0.0 <= guidance < math.inf:
+        raise UsageError(f"objective 'mean_flow': guidance must be 0 or more, not {guidance}")
     draw_t = draws.build("logit_normal", mean=mean, std=std)
     schedule = schedules.build("rectified_flow")
 
@@ -58,14 +62,16 @@ def build(
         if guidance != 1.0:
             if null is None:
                 raise UsageError(
-                    "objective 'mean_flow': guidance needs a condition to guide by; this model has none: 1"
+                    "objective 'mean_flow': guidance needs a condition, and this model has none: set guidance to 1"
                 )
             v = jax.lax.stop_gradient(v + (guidance - 1.0) * (v - velocity(null, z, t, t)))
         u, du = jax.jvp(lambda z, t: velocity(network, z, t, r), (z, t), (v, jnp.ones_like(t)))
         target = jax.lax.stop_gradient(v - process.align(t - r, z) * du)
         mse = losses.squared_error(u, target)
-        weight = jax.lax.stop_gradient((mse + FLOOR) ** -power)
-        return weight * mse, {"log_snr": schedule.log_snr(t), "mse": mse}
+        weighted = jax.lax.stop_gradient((mse + FLOOR) ** -power) * mse
+        # The weighted error's gradient with the plain error's value: at power 1 the weighted one is 1 whatever the network does.
+        value = weighted + jax.lax.stop_gradient(mse - weighted)
+        return value, {"log_snr": -2.0 * (jnp.log(t) - jnp.log1p(-t)), "mse": mse}
 
     def loss_at(network: Network, x_0: Array, eps: Array, log_snr: Array) -> tuple[Array, Metrics]:
         t = _time(log_snr)
