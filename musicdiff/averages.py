@@ -21,10 +21,9 @@ from musicdiff.milestones import Milestone
 from musicdiff.typing import Params
 
 FOLDER = "ema"
-WIDEST = 0.28  # 0.289 is the plain mean of all steps: g = 0
-MOST_ERROR = (
-    0.1  # of the weights over tau, relative: beyond it the snapshots lie too far apart for so narrow an average
-)
+NARROWEST, WIDEST = 1e-4, 0.28  # 0.289 is the plain mean of all steps: g = 0
+# Of the weights over tau, relative: beyond it the snapshots lie too far apart for so narrow an average.
+MOST_ERROR = 0.1
 
 
 class Snapshot(NamedTuple):
@@ -42,10 +41,15 @@ def exponent(width: float) -> float:
     return float(max(root.real for root in roots if abs(root.imag) < 1e-9))
 
 
+def is_width(width: Any) -> bool:
+    """Whether an average can have this relative width."""
+    return isinstance(width, float) and NARROWEST <= width <= WIDEST
+
+
 def check_width(width: float) -> None:
     """Raises UsageError for a relative width that no average has."""
-    if not 0.0 < width <= WIDEST:
-        raise UsageError(f"an average's relative width lies above 0 and up to {WIDEST}, not at {width}")
+    if not is_width(width):
+        raise UsageError(f"an average's relative width is a number from {NARROWEST} to {WIDEST}, not {width!r}")
 
 
 def share(width: float, update: Array) -> Array:
@@ -96,7 +100,7 @@ def build(workdir: Any, width: float, step: int | None = None) -> tuple[Mileston
     there = find(workdir)
     if not there:
         raise DataError(
-            f"no snapshots in {epath.Path(workdir) / FOLDER}; train with --config.optim.ema_profiles='(0.05,0.1)'"
+            f"no snapshots in {epath.Path(workdir) / FOLDER}; they are kept by a run that begins with --config.optim.ema_profiles='(0.05,0.1)'"
         )
     step = there[-1].step if step is None else step
     used = [snapshot for snapshot in there if snapshot.step <= step]

@@ -157,7 +157,9 @@ def plot(workdir, out) -> None:
 def ema(workdir, width, step) -> None:
     """Make the average of another length out of a run's snapshots, as a milestone to sample with."""
     from musicdiff import averages
+    from musicdiff import config as configuration
 
+    configuration.read(workdir)  # it is a workdir
     milestone, error = averages.build(workdir, width, step)
     click.echo(
         f"milestone {milestone.name}: its weights over the steps are {error:.2g} (relative) from those of width {width:g}"
@@ -247,6 +249,8 @@ def _interval(text: str | None) -> tuple[float, float] | None:
 
 def _number_option(text: str) -> tuple[str, float]:
     name, _, value = text.partition("=")
+    if name in ("name", "num_steps", "grid"):
+        raise UsageError(f"--option is for a sampler's own options, not {name}: use --sampler, --steps or --grid")
     try:
         return name, float(value)
     except ValueError:

@@ -31,9 +31,14 @@ class TrainingDiverged(MusicdiffError):
 
 @contextlib.contextmanager
 def exit_codes() -> Iterator[None]:
-    """Turns an error that a user can act on into its one line on stderr and its exit code."""
+    """Turns an error that a user can act on, and a path that cannot be read or written, into its one line on stderr and its exit code."""
     try:
         yield
     except MusicdiffError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(DataError.exit_code)

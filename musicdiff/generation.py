@@ -23,6 +23,7 @@ from musicdiff.errors import DataError, UsageError
 from musicdiff.representations import VAE_FILE
 from musicdiff.typing import Model, Params, Prediction
 
+LONGEST = 3600.0  # seconds of one clip, which is sampled as a whole
 NEARLY_NOISE = (
     -4.0
 )  # log_snr: above, more than a seventh of x_t is data, and sampling that begins there with noise is off
@@ -207,6 +208,8 @@ def _length(domain, seconds):
         raise UsageError(
             f"a duration of {seconds} s is less than one sample; this model makes {domain.seconds:.2f} s by default"
         )
+    if seconds > LONGEST:
+        raise UsageError(f"a duration of {seconds:g} s does not fit into one clip: {LONGEST:g} s at most")
     unit = domain.multiple * domain.samples_per_frame
     return samples, -(-samples // unit) * domain.multiple
 

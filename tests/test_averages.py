@@ -60,7 +60,7 @@ def test_the_exponent_gives_the_width(width):
 
 @pytest.mark.parametrize("width", [0.0, -0.1, 0.29, 1.0, float("nan")])
 def test_a_width_that_no_average_has_is_refused(width, tmp_path):
-    with pytest.raises(UsageError, match=r"relative width lies above 0 and up to 0\.28, not at"):
+    with pytest.raises(UsageError, match=r"relative width is a number from 0\.0001 to 0\.28, not"):
         averages.build(tmp_path, width)
 
 

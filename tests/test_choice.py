@@ -56,3 +56,19 @@ class Module:
 
 def test_a_missing_field_of_a_dataclass_is_named():
     assert refusal(choice.call, WHAT, Module, {"depth": 1}) == "config.network lacks the option 'width'"
+
+
+@pytest.mark.parametrize("value", ["wide", None, (1, 2), {"a": 1}])
+def test_where_the_signature_has_a_number_a_number_is_asked_for(value):
+    assert (
+        refusal(choice.call, WHAT, fixed, {"depth": value}, size=1)
+        == f"config.network: depth must be a number, not {value!r}"
+    )
+
+
+def test_what_is_given_cannot_be_an_option_of_an_open_signature_either():
+    assert refusal(choice.call, WHAT, build, {"size": 3}, size=1) == "config.network has no option 'size'"
+
+
+def test_a_name_is_a_word():
+    assert refusal(choice.check, "grid", {"a": 1}, ["even"]) == "no grid {'a': 1}; there are: even"

@@ -34,9 +34,9 @@ def check_settings(config: Mapping[str, Any], devices: int, where: str = "config
             if not holds(_get(config, key)):
                 raise UsageError(f"{where}.{key} must be {allowed}, not {_get(config, key)!r}")
     widths = config["optim"]["ema_profiles"]
-    if len(widths) == 1 or len(set(widths)) < len(widths) or not all(0 < width <= averages.WIDEST for width in widths):
+    if len(widths) not in (0, 2) or len(set(widths)) < len(widths) or not all(map(averages.is_width, widths)):
         raise UsageError(
-            f"{where}.optim.ema_profiles must be () or two different relative widths above 0 and up to {averages.WIDEST}, such as "
+            f"{where}.optim.ema_profiles must be () or two different relative widths from {averages.NARROWEST} to {averages.WIDEST}, such as "
             f"(0.05, 0.1), not {widths!r}"
         )
     for key, value in config["network"].items():

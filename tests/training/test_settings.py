@@ -11,7 +11,7 @@ from musicdiff.errors import UsageError
 from musicdiff.training import optimizer
 from musicdiff.training.settings import check_settings
 
-PROFILES = "must be () or two different relative widths above 0 and up to 0.28, such as (0.05, 0.1)"
+PROFILES = "must be () or two different relative widths from 0.0001 to 0.28, such as (0.05, 0.1)"
 POSITIVE = ("num_steps", "batch_size", "log_every", "checkpoint_every", "keep_checkpoints")
 
 
@@ -43,7 +43,7 @@ def test_good_settings_pass(name):
         ("optim.b1", 1.0, "must be at least 0 and below 1"),
         ("optim.b2", -0.1, "must be at least 0 and below 1"),
         ("optim.ema_max", 1.5, "must be at least 0 and below 1"),
-        *(("optim.ema_profiles", value, PROFILES) for value in ((0.1,), (0.1, 0.1), (0.05, 0.3), (0.0, 0.1), (-0.1, 0.1))),
+        *(("optim.ema_profiles", value, PROFILES) for value in ((0.1,), (0.1, 0.1), (0.05, 0.3), (0.0, 0.1), (0.05, 0.1, 0.2), ("a", "b"))),
         ("dtype", "float16", "must be one of float32, bfloat16"),
         ("data.loader", "torch", "must be one of tf, numpy"),
         ("parallel.engine", "pjit", "must be one of pmap, jit"),

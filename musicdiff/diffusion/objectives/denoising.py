@@ -40,6 +40,17 @@ def build(
     Raises:
         UsageError: an unknown name or option, with the list of what exists, or a combination that cannot work
     """
+    parts = {
+        "schedule": schedule_options,
+        "prediction": prediction_options,
+        "weight": weight_options,
+        "times": times_options,
+    }
+    for part, given in parts.items():
+        if not isinstance(given, Mapping | None) or "name" in (given or {}):
+            raise UsageError(
+                f"{part}_options must be a section of the {part}'s own options, such as {{'shift': 2.0}}, not {given!r}"
+            )
     levels = schedules.build(schedule, **(schedule_options or {}))
     options = dict(prediction_options or {})
     kinds.build(prediction, **options)  # refuses what it does not know, before anything is traced

@@ -180,3 +180,18 @@ def test_a_held_out_loss_at_a_fixed_level_is_the_training_loss_there():
         return values, again
 
     np.testing.assert_allclose(*both(*batch()), rtol=1e-6)
+
+
+@pytest.mark.parametrize("part", ["schedule", "prediction", "weight", "times"])
+@pytest.mark.parametrize("options", [3, "wide", ["a"], {"name": "x"}])
+def test_options_that_are_no_section_are_refused(part, options):
+    with pytest.raises(UsageError, match=f"{part}_options must be a section"):
+        objectives.build(**{f"{part}_options": options})
+
+
+@pytest.mark.parametrize(
+    "options", [{"schedule_options": {"log_snr_min": "x"}}, {"weight": "min_snr", "weight_options": {"cap": None}}]
+)
+def test_an_option_that_is_no_number_is_refused(options):
+    with pytest.raises(UsageError, match="must be a number"):
+        objectives.build(**options)
