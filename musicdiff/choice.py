@@ -2,10 +2,13 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from types import NoneType
+from typing import Any, get_args
 
 from musicdiff.errors import UsageError
+
+NO_NUMBER = (NoneType, str, Mapping, list, tuple)  # a traced array is one
 
 
 def by_name(*functions: Callable) -> dict[str, Callable]:
@@ -29,17 +32,14 @@ def call(what: str, function: Callable, options: Mapping[str, Any], **given: Any
     """
     parameters = inspect.signature(function).parameters.values()
     named = {p.name: p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
-    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-        check_options(what, options, [name for name in named if name not in given])
-    for name, value in options.items():
-        if name in given:
-            raise UsageError(f"{what} has no option {name!r}")
-        default = named[name].default if name in named else None
-        if isinstance(default, int | float) and isinstance(value, str | Mapping | Sequence | None):
-            raise UsageError(f"{what}: {name} must be a number, not {value!r}")
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    checked = [name for name in options if name in given or not takes_any]
+    check_options(what, checked, [name for name in named if name not in given])
     for name, parameter in named.items():
         if parameter.default is parameter.empty and name not in {**given, **options}:
             raise UsageError(f"{what} lacks the option {name!r}")
+        if name in options:
+            _check_number(f"{what}: {name}", parameter, options[name])
     return function(**given, **options)
 
 
@@ -51,3 +51,10 @@ def check_options(what: str, options: Iterable[str], known: Iterable[str]) -> No
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known) or 'none'}"
             raise UsageError(f"{what} has no option {name!r}; {hint}")
+
+
+def _check_number(what: str, parameter: inspect.Parameter, value: Any) -> None:
+    """Raises UsageError for what is no number where the default is one, unless the annotation allows it, such as None in int | None."""
+    wants_number = isinstance(parameter.default, int | float) and not isinstance(parameter.default, bool)
+    if wants_number and isinstance(value, NO_NUMBER) and type(value) not in get_args(parameter.annotation):
+        raise UsageError(f"{what} must be a number, not {value!r}")

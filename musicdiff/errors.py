@@ -37,8 +37,9 @@ def exit_codes() -> Iterator[None]:
     except MusicdiffError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-        if error.filename is None:
-            raise
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+    except BrokenPipeError:
+        raise  # whoever read the output has gone, as `head` does
+    except OSError as error:  # a full disk too
+        named = f"{error.filename}: {error.strerror}" if error.filename else " ".join(str(error).split())
+        print(f"error: {named}", file=sys.stderr)
         sys.exit(DataError.exit_code)

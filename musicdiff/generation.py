@@ -126,7 +126,7 @@ def generate(
     sampler: changes to config.sampler: name, num_steps, grid, and the sampler's own options
     guidance: away from the generator's weaker model
     batch_size: clips computed at once
-    Raises UsageError for unknown samplers, grids and options, for a duration or seed out of range, and for guidance without a weaker model.
+    Raises UsageError for unknown samplers, grids and options, for a duration or seed out of range, guidance without a weaker model or the reverse.
     """
     domain = generator.model.domain
     if not seeds or any(not 0 <= seed < 2**32 for seed in seeds):
@@ -134,6 +134,8 @@ def generate(
     settings = merged_sampler(generator.config["sampler"], sampler or {})
     samples, frames = _length(domain, seconds)
     grid, options = grid_and_options(generator.model, settings)
+    if generator.weaker is not None and guidance is None:
+        raise UsageError("a generator with a weaker model needs a scale to be guided by: guidance=Guidance(2.0), say")
     if guidance and generator.weaker is None:
         raise UsageError(
             "this model has no conditions: guidance needs a weaker model, an earlier milestone of the run (--autoguide MILESTONE)"
@@ -203,13 +205,13 @@ def _length(domain, seconds):
     """Audio samples and frames along T for a duration in seconds."""
     if seconds is None:
         return domain.shape[0] * domain.samples_per_frame, domain.shape[0]
+    if seconds > LONGEST:
+        raise UsageError(f"a duration of {seconds:g} s does not fit into one clip: {LONGEST:g} s at most")
     samples = round(seconds * domain.sample_rate) if math.isfinite(seconds) else 0
     if samples < 1:
         raise UsageError(
             f"a duration of {seconds} s is less than one sample; this model makes {domain.seconds:.2f} s by default"
         )
-    if seconds > LONGEST:
-        raise UsageError(f"a duration of {seconds:g} s does not fit into one clip: {LONGEST:g} s at most")
     unit = domain.multiple * domain.samples_per_frame
     return samples, -(-samples // unit) * domain.multiple
 

@@ -67,8 +67,17 @@ def test_where_the_signature_has_a_number_a_number_is_asked_for(value):
 
 
 def test_what_is_given_cannot_be_an_option_of_an_open_signature_either():
-    assert refusal(choice.call, WHAT, build, {"size": 3}, size=1) == "config.network has no option 'size'"
+    assert refusal(choice.call, WHAT, build, {"size": 3}, size=1) == (
+        "config.network has no option 'size'; there are: depth"
+    )
 
 
 def test_a_name_is_a_word():
     assert refusal(choice.check, "grid", {"a": 1}, ["even"]) == "no grid {'a': 1}; there are: even"
+
+
+def test_what_an_annotation_allows_and_a_flag_are_no_numbers():
+    def build(*, width: int | None = 8, zero: bool = True): ...
+
+    choice.call(WHAT, build, {"width": None, "zero": None})
+    assert refusal(choice.call, WHAT, build, {"width": "x"}) == "config.network: width must be a number, not 'x'"

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 import musicdiff
-from musicdiff import averages, cli, milestones
+from musicdiff import averages, cli, errors, milestones
 
 HOUSE = pathlib.Path(musicdiff.__file__).parents[1]
 
@@ -217,6 +217,10 @@ WORKDIR = "WORKDIR"  # stands for a trained one
         (["sample", "--workdir", "none", "--seeds", "1,two"], 2, ["--seeds", "1,two"]),
         (["sample", "--workdir", "none", "--option", "eta"], 2, ["--option", "eta"]),
         (["sample", "--workdir", "none", "--option", "eta=high"], 2, ["--option", "eta=high"]),
+        *(
+            (["sample", "--workdir", "none", "--option", option], 2, ["use --sampler, --steps or --grid"])
+            for option in ("name=ddim", "grid=1")
+        ),
         (["sample", "--workdir", "none", "--autoguide", "3"], 2, ["--autoguide", "--guidance 2"]),
         (["sample", "--workdir", "none", "--interval", "-3,3"], 2, ["--interval", "--guidance 2"]),
         (["sample", "--workdir", "none", "--rescale", "0"], 2, ["--rescale", "--guidance 2"]),
@@ -242,6 +246,11 @@ WORKDIR = "WORKDIR"  # stands for a trained one
         (["sample", "--workdir", WORKDIR, "--seed", "-1"], 2, ["seeds"]),
         (["sample", "--workdir", WORKDIR, "--seconds", "0"], 2, ["0.0 s"]),
         (["sample", "--workdir", WORKDIR, "--seconds", "nan"], 2, ["nan"]),
+        *(
+            (["sample", "--workdir", WORKDIR, "--seconds", seconds], 2, ["3600 s at most", seconds])
+            for seconds in ("86401", "inf")
+        ),
+        (["plot", "--workdir", WORKDIR, "--out", "here/notes.txt/losses.png"], 3, ["here/notes.txt: File exists"]),
         (["sample", "--workdir", WORKDIR, "--batch-size", "-1"], 2, ["batch"]),
         (["sample", "--workdir", WORKDIR, "--seeds", "7,0,4294967295", "--rate", "1"], 2, ["8000", "192000", "1"]),
         (["sample", "--workdir", WORKDIR, "--seeds", "7,0,4294967295", "--subtype", "PCM_20"], 2, ["PCM_20", "PCM_24"]),
@@ -305,3 +314,21 @@ def test_micro_overrides_are_understood(call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, _, errors = call("train", "latent:tiny", *micro.overrides("latent", "data.source=folder:none"))
     assert code == 3 and "no such folder" in errors and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(28, "No space left on device", "clip.wav"), "error: clip.wav: No space left on device\n"),
+        (OSError("two\nlines"), "error: two lines\n"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_one_line(capsys, error, line):
+    with pytest.raises(SystemExit) as caught, errors.exit_codes():
+        raise error
+    assert caught.value.code == 3 and capsys.readouterr().err == line
+
+
+def test_a_reader_that_has_gone_is_no_file():
+    with pytest.raises(BrokenPipeError), errors.exit_codes():
+        raise BrokenPipeError

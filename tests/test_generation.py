@@ -256,6 +256,11 @@ def test_guidance_without_a_weaker_model_is_refused(generator):
         generation.generate(generator, seeds=[0], guidance=Guidance(2.0))
 
 
+def test_a_weaker_model_without_guidance_is_refused(guided):
+    with pytest.raises(UsageError, match="weaker model needs a scale"):
+        generation.generate(guided, seeds=[0])
+
+
 @pytest.mark.parametrize(("milestone", "autoguide"), [("6", "6"), ("latest", "6"), ("3", "6"), ("3", "latest")])
 def test_the_weaker_model_is_earlier(trained, milestone, autoguide):
     with pytest.raises(UsageError, match=r"needs an earlier milestone than \d of .*, not 6"):

@@ -39,6 +39,9 @@ def check_settings(config: Mapping[str, Any], devices: int, where: str = "config
             f"{where}.optim.ema_profiles must be () or two different relative widths from {averages.NARROWEST} to {averages.WIDEST}, such as "
             f"(0.05, 0.1), not {widths!r}"
         )
+    steps = config["sampler"].get("num_steps") if "sampler" in config else 1
+    if not isinstance(steps, int) or isinstance(steps, bool):
+        raise UsageError(f"{where}.sampler.num_steps must be a whole number, not {steps!r}")
     for key, value in config["network"].items():
         sizes = value if isinstance(value, tuple) else (value,)
         numbers = [size for size in sizes if isinstance(size, int | float) and not isinstance(size, bool)]

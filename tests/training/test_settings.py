@@ -44,6 +44,7 @@ def test_good_settings_pass(name):
         ("optim.b2", -0.1, "must be at least 0 and below 1"),
         ("optim.ema_max", 1.5, "must be at least 0 and below 1"),
         *(("optim.ema_profiles", value, PROFILES) for value in ((0.1,), (0.1, 0.1), (0.05, 0.3), (0.0, 0.1), (0.05, 0.1, 0.2), ("a", "b"))),
+        *(("sampler.num_steps", value, "must be a whole number") for value in (2.5, "3", True, None)),
         ("dtype", "float16", "must be one of float32, bfloat16"),
         ("data.loader", "torch", "must be one of tf, numpy"),
         ("parallel.engine", "pjit", "must be one of pmap, jit"),
