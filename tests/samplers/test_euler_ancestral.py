@@ -27,5 +27,5 @@ def test_towards_noise_it_is_euler(x64, gaussian, run):
 
 @pytest.mark.parametrize("eta", [-0.1, float("nan"), float("inf"), "much", None])
 def test_a_bad_eta_is_refused(eta):
-    with pytest.raises(UsageError, match="'euler_ancestral': eta must be 0 or more, not"):
+    with pytest.raises(UsageError, match="'euler_ancestral': eta must be"):
         samplers.build("euler_ancestral", eta=eta)
