@@ -4,7 +4,7 @@
     python run_train.py --config=configs/latent.py:tiny       512 x 32 -> 128 x 8, minutes on two CPU cores
 
 Without --config.vae.path=RUN the autoencoder is trained first, by `config.vae`. Device, hours and score at full size: not measured. Tiny, seed 0, two
-CPU cores, busy: 6 min 42 s, held-out error of the autoencoder 2.4 dB, held-out loss 0.417; roughness of eight clips 0.83 to 1.08 of real ones.
+CPU cores, busy: 6 min 42 s, held-out error of the autoencoder 2.4 dB, held-out loss 0.417; roughness of eight clips 0.82 to 1.07 of real ones.
 """
 
 from musicdiff.configs import base, vae

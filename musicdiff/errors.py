@@ -18,7 +18,7 @@ class UsageError(MusicdiffError):
 
 
 class DataError(MusicdiffError):
-    """Unusable data or missing weights: names the file and what to do."""
+    """Unusable data, missing weights, or a path that cannot be read or written: names the file and what to do."""
 
     exit_code = 3
 
