@@ -64,9 +64,8 @@ def write(workdir: Any, step: int, averages: Mapping[float, Params]) -> None:
     path = _file(workdir, step)
     weights.write_tree(path, {str(width): params for width, params in averages.items()})
     snapshot = Snapshot(step, tuple(averages), weights.sha256(path))
-    _file(workdir, step, ".json").write_text(
-        json.dumps(snapshot._asdict())
-    )  # written last: without it a file does not count
+    # Written last: without it a file does not count.
+    _file(workdir, step, ".json").write_text(json.dumps(snapshot._asdict()))
 
 
 def find(workdir: Any) -> list[Snapshot]:

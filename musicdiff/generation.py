@@ -149,9 +149,8 @@ def generate(
     guide = guidance and (generator.weaker, numbers)
     audio, log_mels, compile_seconds, compute_seconds = [], [], 0.0, 0.0
     for start in range(0, len(seeds), batch_size):
-        chunk = np.resize(
-            np.asarray(seeds[start : start + batch_size], np.uint32), batch_size
-        )  # a short last chunk is filled: one compilation
+        # A short last chunk is filled: one compilation.
+        chunk = np.resize(np.asarray(seeds[start : start + batch_size], np.uint32), batch_size)
         kept = min(batch_size, len(seeds) - start)
         arguments = (generator.params, generator.frozen, grid, options, guide, chunk)
         compile_seconds += program.compile(*arguments)

@@ -38,9 +38,8 @@ def write(
     written = Milestone(step, keep, held_out_loss, "", width)
     weights.write_tree(_file(folder, written), params)
     written = written._replace(sha256=weights.sha256(_file(folder, written)))
-    _file(folder, written, ".json").write_text(
-        json.dumps(written._asdict())
-    )  # written last: a file without it does not count
+    # Written last: a file without it does not count.
+    _file(folder, written, ".json").write_text(json.dumps(written._asdict()))
     there = find(workdir)
     for milestone in there:
         if not (milestone.keep or milestone in _latest(there) + _best(there)):

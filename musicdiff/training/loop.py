@@ -75,6 +75,7 @@ def train(run: Run, writer: Writer, checkpoints: Checkpoints) -> bool:
             last = done == config["num_steps"]
             stopped = not last and agree_to_stop(stop, done, config["log_every"])
             saved = last or stopped or due(done, config["checkpoint_every"])
+            kept = config["optim"]["ema_profiles"] and (last or due(done, config["checkpoint_every"]))
             tested = not stopped and (saved or due(done, config["milestones"]))
             listened = last or due(done, config["sample_every"], config["milestones"])
             # Processes must agree on these steps, also where one alone has time to sample: `collect` may end the run.
@@ -85,11 +86,7 @@ def train(run: Run, writer: Writer, checkpoints: Checkpoints) -> bool:
                 pace = clock.pace(config["num_steps"] - done)
                 writer.progress(done, config["num_steps"], f"loss {values['train/loss']:.4g}  {pace}")
             with clock.pause():
-                if (
-                    parallel.is_main()
-                    and (last or due(done, config["checkpoint_every"]))
-                    and config["optim"]["ema_profiles"]
-                ):
+                if kept and parallel.is_main():
                     averages.write(run.workdir, done, jax.device_get(snapshot(state)))
                 if saved:  # after its snapshot: no run resumes beyond one that it lacks
                     checkpoints.save(done, state)
