@@ -62,6 +62,11 @@ class Tracks:
             raise UsageError(f"no split {name!r}; there are: {', '.join(records.SPLITS)}")
         return TrackSplit(self, name)
 
+    def held_out_split(self) -> "TrackSplit":
+        """What to evaluate on: 'test', or 'train' where one track is all there is."""
+        test = self.split("test")
+        return test if len(test) else self.split("train")
+
 
 class TrackSplit:
     """Whole tracks by number: a typing.Source whose lengths and labels are known without reading any.

@@ -30,6 +30,5 @@ def held_out(
         )
     if model.feature == "latent":
         tracks = latents.encode_tracks(config, folder, folder, tracks)
-    split = tracks.split("test") if len(tracks.split("test")) else tracks.split("train")
     shape = {"feature": model.feature, "frames": model.clip_frames}
-    return list(data.held_out(split, **shape, batch_size=batch_size, limit=limit))
+    return list(data.held_out(tracks.held_out_split(), **shape, batch_size=batch_size, limit=limit))

@@ -146,7 +146,6 @@ def train(model: Model, config: Mapping[str, Any], folder: epath.Path, cached: d
         )
         if resume_step == 0:
             writer.log(forecast.parameter_table(model))
-        test_split = cached.split("test") if len(cached.split("test")) else cached.split("train")
         shape = {"feature": model.feature, "frames": model.clip_frames}
         batches = partial(
             data.batches,
@@ -158,7 +157,7 @@ def train(model: Model, config: Mapping[str, Any], folder: epath.Path, cached: d
             rows=parallel.rows(config["batch_size"]),
         )
         held_out_size = micro_batch * parallel.local_device_count()
-        held_out = list(data.held_out(test_split, **shape, batch_size=held_out_size, limit=HELD_OUT_CLIPS))
+        held_out = list(data.held_out(cached.held_out_split(), **shape, batch_size=held_out_size, limit=HELD_OUT_CLIPS))
         clips = np.concatenate([batch["x_0"][batch["weight"] > 0] for batch in held_out])
         made = Run(
             workdir=folder,
