@@ -44,6 +44,10 @@ def _import(source: epath.Path, target: epath.Path) -> Iterator[str]:
         network = diffusers.read_network(source)
         unet, autoencoder = (network, None) if network.kind == "unet_2d" else (None, network)
         pipeline = diffusers.Pipeline(unet, autoencoder, None, None, None, {})
+    if unet and "num_heads" in unet.kwargs:
+        raise UsageError(
+            f"{source}: its U-Net attends to text, and no encoder is with it; interop.diffusers.read_network reads the U-Net alone"
+        )
     config = _config(unet, autoencoder, pipeline)
     models.build(config)  # refuses what does not fit together before anything is written
     target.mkdir(parents=True, exist_ok=True)
@@ -105,6 +109,11 @@ def _process(scheduler: Mapping[str, Any]) -> dict[str, Any]:
 def _export(source: epath.Path, target: epath.Path) -> Iterator[str]:
     config = configuration.read(source)
     name, spec = config["model"]["name"], config["mel"]
+    if told := config.get("conditions"):
+        raise UsageError(
+            f"{source} is told {', '.join(sorted(told))}, for which their pipelines have no place; "
+            "interop.diffusers.write_network writes the U-Net alone"
+        )
     _, params = milestones.read(source)
     if name == "vae":
         autoencoder = Autoencoder(in_channels=spec["channels"], **config["network"])

@@ -1,6 +1,7 @@
 """Workdirs to diffusers' folders and back: the same networks, the same latents."""
 
 import json
+import pathlib
 
 import jax
 import micro
@@ -88,6 +89,20 @@ def test_what_has_no_counterpart_is_refused(process, words, workdir, tmp_path):
     with pytest.raises(UsageError, match=words):
         list(conversion.convert(workdir, tmp_path / "theirs", "diffusers"))
     assert not (tmp_path / "theirs").exists()
+
+
+def test_what_a_model_is_told_cannot_be_carried_over(workdir, tmp_path):
+    config = configuration.from_json((workdir / "config.json").read_text())
+    config["conditions"] = {"tempo": {"name": "numeric", "dropout": 0.1}, "style": {"name": "label", "dropout": 0.1}}
+    (workdir / "config.json").write_text(configuration.to_json(config))
+    with pytest.raises(
+        UsageError, match=r"is told style, tempo, for which their pipelines have no place; .*write_network"
+    ):
+        list(conversion.convert(workdir, tmp_path / "theirs", "diffusers"))
+    theirs = pathlib.Path(__file__).parent / "fixtures" / "diffusers" / "conditional_unet_2d"
+    with pytest.raises(UsageError, match=r"its U-Net attends to text, and no encoder is with it; .*read_network"):
+        list(conversion.convert(theirs, tmp_path / "ours", "musicdiff"))
+    assert not (tmp_path / "theirs").exists() and not (tmp_path / "ours").exists()
 
 
 def test_a_target_that_is_there_and_a_source_that_is_not(workdir, tmp_path):

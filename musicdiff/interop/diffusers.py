@@ -1,4 +1,7 @@
-"""Folders of the PyTorch library diffusers, read and written without it: config.json and safetensors of UNet2DModel and AutoencoderKL."""
+"""Folders of the PyTorch library diffusers, read and written without it: config.json and safetensors.
+
+Of UNet2DModel, UNet2DConditionModel and AutoencoderKL.
+"""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +15,7 @@ from etils import epath
 from musicdiff import weights
 from musicdiff.errors import DataError, UsageError
 from musicdiff.interop.config import build, config_of, kwargs_of
-from musicdiff.interop.tensors import from_torch, to_torch
+from musicdiff.interop.tensors import context_width_of, from_torch, to_torch
 from musicdiff.networks.autoencoder import Autoencoder
 from musicdiff.networks.unet_2d import UNet2D
 
@@ -47,7 +50,7 @@ class Pipeline(NamedTuple):
 
 
 def read_network(folder: str) -> Network:
-    """Reads a UNet2DModel's or an AutoencoderKL's folder; float16 and bfloat16 weights become float32.
+    """Reads a network's folder; float16 and bfloat16 weights become float32.
 
     Raises:
         DataError: a file is missing or broken, the network is not one of ours, or its tensors are not its config's
@@ -56,7 +59,8 @@ def read_network(folder: str) -> Network:
     config = read_json(folder / "config.json")
     kind, kwargs = kwargs_of(config, source=str(folder / "config.json"))
     module = build(kind, kwargs)
-    params = from_torch(_read_tensors(folder), param_shapes(module), len(module.channels), source=str(folder))
+    shapes = param_shapes(module, config.get("cross_attention_dim"))
+    params = from_torch(_read_tensors(folder), shapes, len(module.channels), source=str(folder))
     return Network(kind, kwargs, params)
 
 
@@ -80,7 +84,9 @@ def write_network(folder: str, module: UNet2D | Autoencoder, params: Mapping, **
     folder = epath.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS).write_bytes(safetensors.numpy.save(tensors, metadata={"format": "pt"}))
-    (folder / "config.json").write_text(json.dumps(config_of(module) | settings, indent=2) + "\n")
+    (folder / "config.json").write_text(
+        json.dumps(config_of(module, context_width_of(params)) | settings, indent=2) + "\n"
+    )
 
 
 def read_pipeline(folder: str) -> Pipeline:
@@ -88,7 +94,7 @@ def read_pipeline(folder: str) -> Pipeline:
     folder = epath.Path(folder)
     unet = read_network(folder / "unet")
     if unet.kind != "unet_2d":
-        raise DataError(f"{folder / 'unet'} holds no UNet2DModel")
+        raise DataError(f"{folder / 'unet'} holds no U-Net")
     autoencoder = latent_scale = mel = num_frames = None
     for name in ("vqvae", "vae"):
         if (folder / name).exists():
@@ -101,11 +107,14 @@ def read_pipeline(folder: str) -> Pipeline:
     return Pipeline(unet, autoencoder, latent_scale, mel, num_frames, scheduler)
 
 
-def param_shapes(module: UNet2D | Autoencoder) -> dict:
-    """The parameters of a network as ShapeDtypeStructs; nothing is computed."""
-    x = jax.ShapeDtypeStruct((1, *module.multiple, module.in_channels), np.float32)
-    inputs = (x,) if isinstance(module, Autoencoder) else (x, jax.ShapeDtypeStruct((1,), np.float32))
-    return jax.eval_shape(module.init, jax.random.key(0), *inputs)["params"]
+def param_shapes(module: UNet2D | Autoencoder, context_width: int | None = None) -> dict:
+    """The parameters of a network as ShapeDtypeStructs; nothing is computed. context_width: of the tokens that it attends to."""
+    inputs = {"x": jax.ShapeDtypeStruct((1, *module.multiple, module.in_channels), np.float32)}
+    if isinstance(module, UNet2D):
+        inputs["c_noise"] = jax.ShapeDtypeStruct((1,), np.float32)
+        if module.num_heads is not None:
+            inputs["tokens"] = jax.ShapeDtypeStruct((1, 1, context_width), np.float32)
+    return jax.eval_shape(module.init, jax.random.key(0), **inputs)["params"]
 
 
 def read_json(path: epath.Path) -> dict[str, Any]:

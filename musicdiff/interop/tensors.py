@@ -25,6 +25,7 @@ NAMES = {
     "conv_0": "conv1",
     "time": "time_emb_proj",
     "norm_1": "norm2",
+    "norm_2": "norm3",
     "conv_1": "conv2",
     "shortcut": "conv_shortcut",
     "downsample": "downsamplers.0.conv",
@@ -34,6 +35,15 @@ NAMES = {
     "key": "to_k",
     "value": "to_v",
     "out": "to_out.0",
+    "norm_in": "norm",
+    "project_in": "proj_in",
+    "block": "transformer_blocks.0",
+    "self_attention": "attn1",
+    "cross_attention": "attn2",
+    "feed_forward": "ff",
+    "expand": "net.0.proj",
+    "contract": "net.2",
+    "project_out": "proj_out",
     "kernel": "weight",
     "scale": "weight",
 }
@@ -52,6 +62,13 @@ def _torch_part(part: str, num_levels: int) -> str:
         kind, i = match[1], int(match[2])
         return f"{LISTS[kind]}.{num_levels - 1 - i if kind == 'up' else i}"  # they count the way up from the bottom
     return NAMES.get(part, part)
+
+
+def context_width_of(params: Mapping) -> int | None:
+    """The width of the tokens that a network attends to, from its parameters; None where it attends to none."""
+    flat = flatten_dict(params)
+    widths = (value.shape[0] for path, value in flat.items() if path[-3:] == ("cross_attention", "key", "kernel"))
+    return next(widths, None)
 
 
 def to_torch(params: Mapping, num_levels: int) -> dict[str, np.ndarray]:

@@ -1,7 +1,7 @@
 """One resolution of a network: residual blocks, attention where wanted, and the step to the next resolution.
 
 A block is told what to build with, never how: `parts` holds its layers with everything bound but widths and names, so that another kind of
-attention is another part, not another block.
+attention is another part, not another block. `context` is what attention is given beside the picture: nothing, or tokens and their mask.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +15,7 @@ from jax import Array
 from musicdiff.errors import UsageError
 from musicdiff.networks.convolution import PADDINGS, ROUTES
 from musicdiff.networks.layers import Conv, GroupNorm, ResBlock, SelfAttention
+from musicdiff.networks.transformer import SpatialTransformer
 
 
 class Parts(NamedTuple):
@@ -36,8 +37,12 @@ def make_parts(
     conv_route: str,
     dtype: Any,
     remat: bool,
+    num_heads: int | None = None,
 ) -> Parts:
-    """The parts of a network. With `remat` residual blocks and attention keep only their input, and compute again in the backward pass."""
+    """The parts of a network; with `num_heads` its attention is to tokens too, and `head_width` of no account.
+
+    With `remat` residual blocks and attention keep only their input, and compute again in the backward pass.
+    """
     for name, value, allowed in (("padding", padding, PADDINGS), ("conv_route", conv_route, ROUTES)):
         if value not in allowed:
             raise UsageError(f"{name}={value!r}: it is one of {', '.join(allowed)}")
@@ -45,7 +50,12 @@ def make_parts(
     conv = partial(Conv, padding=padding, route=conv_route, dtype=dtype)
     norm = partial(GroupNorm, groups=groups, eps=eps, dtype=dtype)
     res = partial(wrap(ResBlock), conv=conv, norm=norm, zero_init=zero_init, dtype=dtype)
-    attention = partial(wrap(SelfAttention), norm=norm, head_width=head_width, zero_init=zero_init, dtype=dtype)
+    if num_heads is None:
+        attention = partial(wrap(SelfAttention), norm=norm, head_width=head_width, zero_init=zero_init, dtype=dtype)
+    else:
+        attention = partial(
+            wrap(SpatialTransformer), conv=conv, norm=norm, num_heads=num_heads, zero_init=zero_init, dtype=dtype
+        )
     return Parts(conv, norm, res, attention)
 
 
@@ -59,13 +69,15 @@ class DownBlock(nn.Module):
     down_pad: tuple[int, int] | None
 
     @nn.compact
-    def __call__(self, x: Array, embedding: Array | None = None) -> tuple[Array, list[Array]]:
+    def __call__(
+        self, x: Array, embedding: Array | None = None, context: Sequence[Array] = ()
+    ) -> tuple[Array, list[Array]]:
         """Returns the result [B, T, F, channels] (half of T and F after a step down) and every layer's output on the way, the last included."""
         outputs = []
         for i in range(self.num_res_blocks):
             x = self.parts.res(self.channels, name=f"res_{i}")(x, embedding)
             if self.attention:
-                x = self.parts.attention(name=f"attention_{i}")(x)
+                x = self.parts.attention(name=f"attention_{i}")(x, *context)
             outputs.append(x)
         if self.down_pad is not None:
             x = self.parts.conv(self.channels, stride=2, pad=self.down_pad, name="downsample")(x)
@@ -80,10 +92,10 @@ class MiddleBlock(nn.Module):
     attention: bool = True
 
     @nn.compact
-    def __call__(self, x: Array, embedding: Array | None = None) -> Array:
+    def __call__(self, x: Array, embedding: Array | None = None, context: Sequence[Array] = ()) -> Array:
         x = self.parts.res(x.shape[-1], name="res_0")(x, embedding)
         if self.attention:
-            x = self.parts.attention(name="attention_0")(x)
+            x = self.parts.attention(name="attention_0")(x, *context)
         return self.parts.res(x.shape[-1], name="res_1")(x, embedding)
 
 
@@ -97,14 +109,16 @@ class UpBlock(nn.Module):
     upsample: bool
 
     @nn.compact
-    def __call__(self, x: Array, embedding: Array | None = None, skips: Sequence[Array] = ()) -> Array:
+    def __call__(
+        self, x: Array, embedding: Array | None = None, context: Sequence[Array] = (), skips: Sequence[Array] = ()
+    ) -> Array:
         """`skips`: a concatenation for the input of each residual block, the last first; or none."""
         for i in range(self.num_res_blocks):
             if skips:
                 x = jnp.concatenate([x, skips[-1 - i]], axis=-1)
             x = self.parts.res(self.channels, name=f"res_{i}")(x, embedding)
             if self.attention:
-                x = self.parts.attention(name=f"attention_{i}")(x)
+                x = self.parts.attention(name=f"attention_{i}")(x, *context)
         if self.upsample:
             x = jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
             x = self.parts.conv(self.channels, name="upsample")(x)

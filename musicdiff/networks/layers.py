@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jax import Array
 
+from musicdiff.networks.attention import attend
 from musicdiff.networks.convolution import convolve
 
 # Uniform in +-1/sqrt(fan_in), as PyTorch draws the weights of both its linear layers and its convolutions.
@@ -105,7 +106,7 @@ class SelfAttention(nn.Module):
         query, key, value = (
             dense(channels, self.dtype, name=name)(h).reshape(heads) for name in ("query", "key", "value")
         )
-        h = jax.nn.dot_product_attention(query, key, value).reshape(batch, frames, bins, channels)
+        h = attend(query, key, value).reshape(batch, frames, bins, channels)
         return x + dense(channels, self.dtype, zero_init=self.zero_init, name="out")(h)
 
 
@@ -124,10 +125,12 @@ class NoiseEmbedding(nn.Module):
         return dense(self.features, self.dtype, name="dense_1")(h)
 
 
-def dense(features: int, dtype: Any, zero_init: bool = False, name: str | None = None) -> nn.Dense:
+def dense(
+    features: int, dtype: Any, zero_init: bool = False, use_bias: bool = True, name: str | None = None
+) -> nn.Dense:
     """A linear layer on the last axis."""
     kernel_init = nn.initializers.zeros if zero_init else fan_in_uniform
-    return nn.Dense(features, dtype=dtype, kernel_init=kernel_init, name=name)
+    return nn.Dense(features, use_bias, dtype=dtype, kernel_init=kernel_init, name=name)
 
 
 def sinusoids(positions: Array, width: int) -> Array:

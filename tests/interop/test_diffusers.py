@@ -49,6 +49,14 @@ def test_unet_computes_what_diffusers_recorded(outputs):
     np.testing.assert_allclose(y, outputs["unet_2d"], atol=1e-5)
 
 
+def test_conditional_unet_computes_what_diffusers_recorded(outputs):
+    kind, kwargs, params = read_network(RECORDED / "conditional_unet_2d")
+    assert (kind, kwargs["channels"], kwargs["attention_levels"], kwargs["num_heads"]) == ("unet_2d", (4, 8), (0,), 2)
+    told = {"tokens": outputs["tokens"], "mask": outputs["mask"]}
+    y = jax.jit(build(kind, kwargs).apply)({"params": params}, outputs["x"], outputs["c_noise"], **told)
+    np.testing.assert_allclose(y, outputs["conditional_unet_2d"], atol=1e-5)
+
+
 def test_autoencoder_computes_what_diffusers_recorded(outputs):
     kind, kwargs, params = read_network(RECORDED / "autoencoder")
     module = build(kind, kwargs)
@@ -62,7 +70,7 @@ def test_autoencoder_computes_what_diffusers_recorded(outputs):
         np.testing.assert_allclose(ours, outputs[name], atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["unet_2d", "autoencoder"])
+@pytest.mark.parametrize("kind", ["unet_2d", "conditional_unet_2d", "autoencoder"])
 def test_reading_and_writing_keep_every_bit_and_every_entry(kind, tmp_path):
     network = read_network(RECORDED / kind)
     write_network(tmp_path / "out", build(network.kind, network.kwargs), network.params, scaling_factor=0.5)
@@ -112,7 +120,7 @@ def test_weights_in_several_files_are_read(copy):
 @pytest.mark.parametrize(
     ("kind", "config", "message"),
     [
-        ("unet_2d", {"_class_name": "VQModel"}, "describes a VQModel; UNet2DModel and AutoencoderKL can be read"),
+        ("unet_2d", {"_class_name": "VQModel"}, "describes a VQModel; UNet2DModel, UNet2DConditionModel and"),
         ("unet_2d", {"flip_sin_to_cos": False}, "flip_sin_to_cos=False is not supported, only True"),
         ("unet_2d", {"up_block_types": ["UpBlock2D", "UpBlock2D"]}, "up_block_types=.* is not supported"),
         (
@@ -122,6 +130,17 @@ def test_weights_in_several_files_are_read(copy):
         ),
         ("unet_2d", {"layers_per_block": 2}, r"lacks \d+ tensor\(s\): down_blocks.0.resnets.1.conv1.bias"),
         ("unet_2d", {"block_out_channels": [4, 16]}, r"down_blocks.1.attentions.0.to_k.bias is \[8\], .* \[16\]"),
+        (
+            "conditional_unet_2d",
+            {"use_linear_projection": True},
+            "use_linear_projection=True is not supported, only False",
+        ),
+        (
+            "conditional_unet_2d",
+            {"attention_head_dim": [2, 4]},
+            r"attention_head_dim=\[2, 4\] is not supported, only one number for all levels",
+        ),
+        ("conditional_unet_2d", {"cross_attention_dim": 5}, r"attn2.to_k.weight is \[4, 6\], .* \[4, 5\]"),
         (
             "autoencoder",
             {"mid_block_add_attention": False},

@@ -9,6 +9,7 @@ from musicdiff.errors import UsageError
 from musicdiff.networks.unet_2d import UNet2D
 
 SMALL = UNet2D(channels=(8, 16), num_res_blocks=1, attention_levels=(1,), groups=4)
+ATTENTIVE = SMALL.clone(num_heads=2)
 C_NOISE = jnp.array([3.0, -7.5])
 TOLERANCE = 1e-6  # of float64 networks: jax.nn takes the softmax of attention in float32
 
@@ -25,12 +26,22 @@ def test_full_size_count(channels, count):
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(params))
 
 
-def test_circular_padding_makes_time_a_circle(x64, randomised):
-    network = SMALL.clone(padding="circular", dtype=jnp.float64, patch=2)
+def test_full_size_count_with_tokens():
+    network = UNet2D(channels=(128, 256, 512, 512), attention_levels=(0, 1, 2), num_heads=8)
+    inputs = jnp.zeros((1, 8, 8, 1)), jnp.zeros(1), None, jax.ShapeDtypeStruct((1, 3, 512), jnp.float32)
+    params = jax.eval_shape(network.init, jax.random.key(0), *inputs)
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == 139_673_217
+    assert network.embedding_width == 512
+
+
+@pytest.mark.parametrize("tokens", [(), (normal(1, 3, 5, seed=1), jnp.array([[True, True, False]]))])
+def test_circular_padding_makes_time_a_circle(tokens, x64, randomised):
+    network = (ATTENTIVE if tokens else SMALL).clone(padding="circular", dtype=jnp.float64, patch=2)
     assert network.multiple == (4, 4)
     x = normal(1, 16, 8, 1)
-    params = randomised(network, x, C_NOISE[:1], dtype=jnp.float64)
-    apply = jax.jit(lambda x: network.apply({"params": params}, x, C_NOISE[:1]))
+    told = dict(zip(("tokens", "mask"), tokens))
+    params = randomised(network, x, C_NOISE[:1], dtype=jnp.float64, **told)
+    apply = jax.jit(lambda x: network.apply({"params": params}, x, C_NOISE[:1], **told))
     y = apply(x)
     for shift in (4, 12):
         np.testing.assert_allclose(apply(jnp.roll(x, shift, axis=1)), jnp.roll(y, shift, axis=1), atol=TOLERANCE)
@@ -58,6 +69,23 @@ def test_batch_level_embedding_and_bfloat16(randomised):
     assert 1e-4 < error < 3e-2  # bfloat16 holds 8 bits
 
 
+def test_tokens_are_heard_by_their_example_alone_and_without_order(randomised):
+    x, tokens = normal(2, 4, 4, 1).astype(jnp.float32), normal(2, 3, 5, seed=1).astype(jnp.float32)
+    mask = jnp.array([[True, True, False], [True, True, True]])
+    params = randomised(ATTENTIVE, x, C_NOISE, tokens=tokens)
+
+    @jax.jit
+    def apply(tokens, mask):
+        return ATTENTIVE.apply({"params": params}, x, C_NOISE, tokens=tokens, mask=mask)
+
+    y = apply(tokens, mask)
+    np.testing.assert_array_equal(apply(tokens.at[0, 2].set(99.0), mask), y)  # outside the mask
+    other = apply(tokens.at[1, 0].set(9.0), mask)
+    np.testing.assert_allclose(other[0], y[0], atol=1e-6)
+    assert float(jnp.abs(other[1] - y[1]).max()) > 1e-4
+    np.testing.assert_allclose(apply(tokens[:, ::-1], mask[:, ::-1]), y, atol=1e-5)
+
+
 def test_zero_init_is_of_the_last_convolutions():
     network = SMALL.clone(zero_init=True, patch=2, out_channels=3)
 
@@ -83,6 +111,8 @@ def test_zero_init_is_of_the_last_convolutions():
         ({}, (1, 4, 4, 3), r"takes \[B, T, F, 1\], got \[1, 4, 4, 3\]"),
         ({"attention_levels": (2,)}, (1, 4, 4, 1), "there are levels 0 to 1"),
         ({"head_width": 5}, (1, 4, 4, 1), "level 1 is not divisible by head_width=5"),
+        ({"num_heads": 3}, (1, 4, 4, 1), "level 1 is not divisible by num_heads=3"),
+        ({"num_heads": 2}, (1, 4, 4, 1), "a network of num_heads=2 attends to tokens, and was called without"),
         ({"padding": "reflect"}, (1, 4, 4, 1), "padding='reflect': it is one of zeros, circular"),
         ({"conv_route": "fast"}, (1, 4, 4, 1), "conv_route='fast': it is one of auto, xla"),
     ],
@@ -90,3 +120,14 @@ def test_zero_init_is_of_the_last_convolutions():
 def test_sizes_that_do_not_fit_are_named(options, shape, message):
     with pytest.raises(UsageError, match=message):
         jax.eval_shape(SMALL.clone(**options).init, jax.random.key(0), jnp.zeros(shape), jnp.zeros(1))
+
+
+def test_tokens_for_a_network_without_attention_to_them_are_refused():
+    with pytest.raises(UsageError, match="this network attends to no tokens"):
+        jax.eval_shape(SMALL.init, jax.random.key(0), jnp.zeros((1, 4, 4, 1)), jnp.zeros(1), None, jnp.zeros((1, 2, 3)))
+
+
+def test_an_embedding_of_another_width_is_refused():
+    assert SMALL.embedding_width == 32
+    with pytest.raises(UsageError, match="takes embeddings of width 32, got 16"):
+        jax.eval_shape(SMALL.init, jax.random.key(0), jnp.zeros((1, 4, 4, 1)), jnp.zeros(1), jnp.zeros((1, 16)))
