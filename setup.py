@@ -39,6 +39,7 @@ setup(
         "mutagen>=1.47",
         "matplotlib>=3.8",
         "safetensors>=0.4",
+        "tokenizers>=0.20",
         "etils[epath]>=1.9",
         "tensorboardX>=2.6",
         "click>=8.1",
