@@ -3,7 +3,12 @@
 The optimizer is the talk's: AdamW 1e-4, 500 steps of warm-up, cosine, effective batch 16, average of the parameters up to .9999.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from ml_collections import ConfigDict
+
+BYTES = {"name": "bytes", "length": 128, "width": 512, "layers": 4, "heads": 8}
 
 
 def get_config() -> ConfigDict:
@@ -64,7 +69,34 @@ def add_diffusion(config: ConfigDict) -> None:
     config.process.update({"prediction": "eps", "prediction_options": {}})
     config.process.update({"weight": "simple", "weight_options": {}})
     config.process.update({"times": "uniform", "times_options": {}})
+    config.conditions = ConfigDict()
+    config.guidance = ConfigDict({"scale": 1.0, "rescale": 0.0})  # towards what a clip is told, when it is generated
     config.sampler = ConfigDict({"name": "ddim", "num_steps": 50, "grid": "leading"})
+
+
+def add_conditions(config: ConfigDict, text: Mapping[str, Any]) -> None:
+    """A caption, a style, a tempo and a key: each is forgotten by itself in three clips of ten, and all of them in one of ten.
+
+    text: which conditioning/<name>.py reads captions, and its options
+    """
+    config.model.unconditional = 0.1
+    tempo = {"name": "numeric", "low": 30.0, "high": 300.0, "unit": "bpm"}
+    style = {"name": "label", "classes": (), "capacity": 64}  # (): those of the data
+    for name, section in {
+        "text": {"pooled": False, **text},
+        "style": style,
+        "tempo": tempo,
+        "key": {"name": "key"},
+    }.items():
+        config.conditions[name] = ConfigDict({"dropout": 0.3, **section})
+    config.guidance.scale = 3.0
+
+
+def attend_to_tokens(config: ConfigDict) -> None:
+    """The U-Net of 139,673,217 parameters that attends to tokens of width 512."""
+    config.network.channels = (128, 256, 512, 512)
+    config.network.attention_levels = (0, 1, 2)
+    config.network.num_heads = 8
 
 
 def learn_fast(config: ConfigDict) -> None:

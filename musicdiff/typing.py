@@ -80,7 +80,8 @@ class Objective(NamedTuple):
     """What a model trains by and samples from; all functions are pure.
 
     schedule: the training levels
-    loss(network, x_0, keys [B]) -> (losses [B], metrics {name: [B]}): level and noise of an example from its key alone
+    loss(network, x_0, keys [B], null) -> (losses [B], metrics {name: [B]}): level and noise of an example from its key alone; `null` is the
+        network that is told nothing, None where there are no conditions
     loss_at(network, x_0, eps, log_snr [B]) -> the error at given levels with given noise, for losses level by level; of a flow map at r = t
     denoise(network, x_t, log_snr, to=None) -> Prediction: a DenoiseFn once the network is bound
     flow_map: whether `denoise` reads `to`: a step then goes to that level at once, however far it is
@@ -133,7 +134,8 @@ class Model:
     init(key) -> params
     init_frozen(key) -> frozen of the right structure with random weights, for shapes and probes
     load_frozen(workdir) -> frozen as a run uses it. Raises DataError for missing weights
-    loss(params, frozen, batch, keys [B], step) -> (losses [B], metrics {name: [B]}); batch {'x_0': [B, clip_frames, ...] as tracks hold it, ...}
+    loss(params, frozen, batch, keys [B], step) -> (losses [B], metrics {name: [B]}); batch {'x_0': [B, clip_frames, ...] as tracks hold it,
+        'cond' where there are conditions, ...}
     denoise_fn(params, frozen, padding='zeros') -> f(x_t, log_snr, cond, to=None) -> Prediction; None for an autoencoder
     encode(frozen, audio [B, N, C]) -> x_0
     reconstruct(params, frozen, batch['x_0']) -> x_0: what the representation alone keeps of a clip
@@ -142,6 +144,7 @@ class Model:
     held_until: {top-level name of params: first step at which those parameters may move}
     schedule: the levels that it was trained on, for a sampler's grid; None for an autoencoder
     flow_map: whether denoise_fn reads `to`
+    conditions: what it can be told, by name; batches have 'cond' where there are any
     """
 
     domain: Domain
@@ -159,6 +162,24 @@ class Model:
     held_until: Mapping[str, int] = field(default_factory=dict)
     schedule: Schedule | None = None
     flow_map: bool = False
+    conditions: Mapping[str, "Condition"] = field(default_factory=dict)
+
+
+class Condition(NamedTuple):
+    """One thing that a model can be told, such as a caption or a tempo.
+
+    refuse(value) -> why a value of a track or of a user cannot be said, as the end of a sentence; None where it can
+    read(values [n], None where nothing is known) -> arrays [n, ...] for batches, zeros where None; values are those that it does not refuse
+    embedder(width) -> a flax module: (value [B, ...], present [B]) -> networks.conditioned.Embedding, a vector of that width or tokens
+    fingerprint: of all that shapes what a frozen encoder gives, by which a cache of it is known; '' where reading costs nothing
+    remark(value) -> what of a value is left out, as the end of a sentence such as 'is cut: ...'; None where nothing is
+    """
+
+    refuse: Callable[[Any], str | None]
+    read: Callable[[Sequence[Any]], Any]
+    embedder: Callable[[int], Any]
+    fingerprint: str = ""
+    remark: Callable[[Any], str | None] = lambda value: None
 
 
 class Source(Protocol):

@@ -2,15 +2,17 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
 
+from musicdiff import conditioning
 from musicdiff import config as configuration
 from musicdiff.training import samples
+from musicdiff.typing import Cond, Model
 
 # As on a command line, so that tests in this process and in others train the same.
 _SHARED = (
@@ -33,6 +35,14 @@ _UNET = (
     "optim.decay_steps=20",
     "sampler.num_steps=3",
 )
+_CONDITIONS = (
+    "network.num_heads=2",
+    "conditions.text.length=24",
+    "conditions.text.width=8",
+    "conditions.text.layers=1",
+    "conditions.text.heads=2",
+    "conditions.style.capacity=6",
+)
 _AUTOENCODER = (
     "model.frames=32",
     "network.latent_channels=2",
@@ -44,6 +54,7 @@ _AUTOENCODER = (
 _CLOCK = ("num_steps=6", "batch_size=4", "log_every=2", "sample_every=6", "checkpoint_every=3", "milestones=(3,)")
 _SETTINGS = {
     "mel": (*_SHARED, *_UNET, "network.patch=1", *_CLOCK),
+    "text": (*_SHARED, *_UNET, *_CONDITIONS, "network.patch=1", *_CLOCK),
     "latent": (*_SHARED, *_UNET, *_CLOCK, *(f"vae.{text}" for text in (*_AUTOENCODER, *_CLOCK, "milestones=()"))),
     "vae": (*_SHARED, *_AUTOENCODER, *_CLOCK),
 }
@@ -56,8 +67,22 @@ def overrides(name: str, *changes: str) -> list[str]:
 
 
 def make_config(name: str, *changes: str) -> dict[str, Any]:
-    """The micro configuration of a model: domain 64 frames of 64 samples at 8 kHz, 16 mel bins."""
+    """The micro configuration of configs/<name>.py:tiny: domain 64 frames of 64 samples at 8 kHz, 16 mel bins."""
     return configuration.load(f"{name}:tiny", overrides(name, *changes)).config
+
+
+CLASSES = "conditions.style.classes=('ambient', 'bossa nova', 'waltz')"  # without, those of the data, once a run begins
+# What clips are told, in turn: everything, part of it, nothing.
+TOLD = (
+    {"text": "calm piano", "style": "waltz", "tempo": 94, "key": "A minor"},
+    {"text": "fast drums", "tempo": 174},
+    {},
+)
+
+
+def make_cond(model: Model, rows: Sequence[int]) -> Cond:
+    """What the examples of these rows of an endless list are told."""
+    return conditioning.tell(model.conditions, [TOLD[row % len(TOLD)] for row in rows])
 
 
 @contextlib.contextmanager

@@ -7,10 +7,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from musicdiff import choice, plugins
+from musicdiff import choice, conditioning, plugins
 from musicdiff.audio.mel import MelSpec
 from musicdiff.config import plugin_options
 from musicdiff.errors import UsageError
+from musicdiff.networks import conditioned
 from musicdiff.representations import Representation
 from musicdiff.typing import Model, Objective
 
@@ -47,23 +48,54 @@ def sections(name: str) -> list[str]:
     return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in PARTS]
 
 
-def compose(representation: Representation, network: Any, objective: Objective) -> Model:
-    """The model that generates x_0 of a representation: network(x_t, c_noise [B, ...]), trained and sampled as the objective says."""
+def compose(
+    representation: Representation,
+    network: Any,
+    objective: Objective,
+    conditions: Mapping[str, Mapping[str, Any]],
+    unconditional: float,
+    where: str,
+) -> Model:
+    """The model that generates x_0 of a representation: network(x_t, c_noise [B, ...]), trained and sampled as the objective says.
+
+    conditions: of conditioning.build; without any, the parameters are the network's own
+    unconditional: share of the examples that are told nothing in training, whatever is known of them
+    """
+    told, dropout = conditioning.build(conditions, f"{where}.conditions")
+    conditioning.check_share(f"{where}.model.unconditional", unconditional)
+    embedders = {name: condition.embedder(network.embedding_width) for name, condition in told.items()}
+    _check_tokens(conditioned.shapes(embedders, conditioning.tell_nothing(told, 1)), network.num_heads, where)
+
+    def bind(params, cond, padding="zeros"):
+        padded = network.clone(padding=padding)
+        if not told:
+            return lambda x, c_noise: padded.apply({"params": params}, x, c_noise)
+
+        def conditional(x, c_noise):
+            embedded = conditioned.embed(
+                embedders, params["embedders"], cond or conditioning.tell_nothing(told, len(x))
+            )
+            return padded.apply({"params": params["network"]}, x, c_noise, **embedded)
+
+        return conditional
 
     def init(key):
         clip = jax.ShapeDtypeStruct((1, *representation.domain.shape), jnp.float32)
         c_noise = jax.ShapeDtypeStruct((1, *objective.c_noise_shape), jnp.float32)
-        return network.lazy_init(key, clip, c_noise)["params"]
+        if not told:
+            return network.lazy_init(key, clip, c_noise)["params"]
+        return conditioned.init(network, embedders, key, clip, c_noise, conditioning.tell_nothing(told, 1))
 
     def loss(params, frozen, batch, keys, step):
         x_0 = representation.of_tracks(frozen, batch["x_0"])
-        return objective.loss(lambda x_t, c_noise: network.apply({"params": params}, x_t, c_noise), x_0, keys)
+        if not told:
+            return objective.loss(bind(params, {}), x_0, keys, None)
+        keys, drop_keys = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
+        cond = conditioning.drop(batch["cond"], drop_keys, dropout, unconditional)
+        return objective.loss(bind(params, cond), x_0, keys, bind(params, conditioning.silence(cond)))
 
     def denoise_fn(params, frozen, padding="zeros"):
-        padded = network.clone(padding=padding)
-        return lambda x_t, log_snr, cond, to=None: objective.denoise(
-            lambda x, c_noise: padded.apply({"params": params}, x, c_noise), x_t, log_snr, to
-        )
+        return lambda x_t, log_snr, cond, to=None: objective.denoise(bind(params, cond, padding), x_t, log_snr, to)
 
     return representation.model(
         init=init,
@@ -72,4 +104,26 @@ def compose(representation: Representation, network: Any, objective: Objective) 
         reconstruct=lambda params, frozen, x_0: representation.of_tracks(frozen, x_0),
         schedule=objective.schedule,
         flow_map=objective.flow_map,
+        conditions=told,
     )
+
+
+def _check_tokens(told: Mapping[str, conditioned.Embedding], num_heads: int | None, where: str) -> None:
+    """Raises UsageError, naming the keys, for tokens that no network attends to, for the reverse, and for tokens of two widths."""
+    widths = {
+        f"{where}.conditions.{name}": part.tokens.shape[-1] for name, part in told.items() if part.tokens is not None
+    }
+    names = " and ".join(widths)
+    if widths and num_heads is None:
+        raise UsageError(
+            f"{names}: tokens need a network that attends to them; set {where}.network.num_heads=8, say, or pooled=True there"
+        )
+    if num_heads is not None and not widths:
+        raise UsageError(
+            f"{where}.network.num_heads={num_heads}: there are no tokens to attend to; give it a condition of tokens, such as bytes, "
+            "or leave num_heads out"
+        )
+    if len(set(widths.values())) > 1:
+        raise UsageError(
+            f"{names}: tokens of widths {', '.join(map(str, widths.values()))} cannot be one sequence; set one width"
+        )

@@ -20,10 +20,12 @@ def build(
     where: str,
     network: Mapping[str, Any],
     process: Mapping[str, Any],
+    conditions: Mapping[str, Mapping[str, Any]],
     vae: Mapping[str, Any],
     dtype: str,
     *,
     frames: int,
+    unconditional: float = 0.1,
 ) -> Model:
     """A model of clips of `frames` MEL frames, held as latents. network: of UNet2D; vae: the autoencoder's configuration (its `network` is read)."""
     precision = jnp.dtype(dtype)
@@ -35,4 +37,4 @@ def build(
     goal = choice.call(f"{where}.process", objectives.build, process)
     multiple = tuple(factor * of_latents for factor, of_latents in zip(autoencoder.multiple, unet.multiple))
     mels = representations.of_mels(spec, vocoder, frames, multiple, where)
-    return compose(representations.of_latents(mels, autoencoder), unet, goal)
+    return compose(representations.of_latents(mels, autoencoder), unet, goal, conditions, unconditional, where)

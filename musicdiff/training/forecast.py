@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from etils import epath
 
-from musicdiff import parallel
+from musicdiff import conditioning, parallel
 from musicdiff.audio.mel import MelSpec
 from musicdiff.checkpoints import Checkpoints
 from musicdiff.training import probe, step
@@ -38,7 +38,7 @@ def parameter_table(model: Model) -> str:
     params = _params(model)
     rows = {}
     for name, part in params.items():
-        inner = part.items() if name in ("autoencoder", "discriminator") else [("", part)]
+        inner = part.items() if name in ("network", "embedders", "autoencoder", "discriminator") else [("", part)]
         for child, leaves in inner:
             rows[f"{name}.{child}".strip(".")] = count(leaves)
     width = max(map(len, rows), default=0)
@@ -55,6 +55,7 @@ def step_cost(model: Model, examples: int) -> Cost:
         "x_0": jax.ShapeDtypeStruct((examples, model.clip_frames, *model.domain.shape[1:]), jnp.float32),
         "index": jax.ShapeDtypeStruct((examples,), jnp.uint32),
         "weight": jax.ShapeDtypeStruct((examples,), jnp.float32),
+        "cond": jax.eval_shape(lambda: conditioning.tell_nothing(model.conditions, examples)),
     }
     state = TrainState(jax.ShapeDtypeStruct((), jnp.int32), params, {}, None)
     return cost(step.gradient_sums(model, seed=0, pieces=1), state, frozen, batch)

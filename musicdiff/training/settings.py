@@ -5,6 +5,7 @@ from typing import Any
 
 from musicdiff import averages, choice, models
 from musicdiff import config as configuration
+from musicdiff.diffusion.guidance import Guidance
 from musicdiff.errors import UsageError
 
 POSITIVE = ("num_steps", "batch_size", "log_every", "checkpoint_every", "keep_checkpoints")
@@ -12,6 +13,7 @@ NOT_NEGATIVE = ("seed", "sample_every", "optim.micro_batch", "optim.warmup_steps
 ABOVE_ZERO = ("optim.learning_rate", "optim.clip_norm", "optim.decay_steps")
 SHARES = ("optim.b1", "optim.b2", "optim.ema_max")
 SECTIONS = ("data", "optim", "parallel")  # read key by key; every other section is the options of one callable
+SAMPLED = ("sampler", "guidance")  # of a model that denoises
 CHOICES = {"dtype": ("float32", "bfloat16"), "data.loader": ("tf", "numpy"), "parallel.engine": ("pmap", "jit")}
 
 
@@ -39,6 +41,8 @@ def check_settings(config: Mapping[str, Any], devices: int, where: str = "config
             f"{where}.optim.ema_profiles must be () or two different relative widths from {averages.NARROWEST} to {averages.WIDEST}, such as "
             f"(0.05, 0.1), not {widths!r}"
         )
+    if "guidance" in config:
+        choice.call(f"{where}.guidance", Guidance, config["guidance"])
     steps = config["sampler"].get("num_steps") if "sampler" in config else 1
     if not isinstance(steps, int) or isinstance(steps, bool):
         raise UsageError(f"{where}.sampler.num_steps must be a whole number, not {steps!r}")
@@ -70,7 +74,7 @@ def check_settings(config: Mapping[str, Any], devices: int, where: str = "config
 def _model_sections(name: str) -> dict[str, dict]:
     """The sections that a model reads, and what it is sampled by where it denoises: those with a process do."""
     read = models.sections(name)
-    return {section: {} for section in (*read, *(["sampler"] if "process" in read else []))}
+    return {section: {} for section in (*read, *(SAMPLED if "process" in read else ()))}
 
 
 def _check_like(what: str, given: Mapping[str, Any], example: Mapping[str, Any]) -> None:

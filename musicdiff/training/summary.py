@@ -11,7 +11,7 @@ from musicdiff import models
 from musicdiff.training import forecast
 from musicdiff.training.estimate import cost
 
-NETWORKS = ("autoencoder", "discriminator")  # named at the top of params or frozen; a U-Net has its layers there
+NETWORKS = ("autoencoder", "discriminator")  # named at the top of params or frozen; a U-Net alone has its layers there
 
 
 def describe(text: str) -> dict[str, Any]:
@@ -44,9 +44,9 @@ def sizes(text: str) -> dict[str, Any]:
         "config": text,
         "model": config["model"]["name"],
         "parameters": count,
-        "parts": _by_network(params) or {"unet": count},
+        "parts": _by_network(params),
         "mib": round(count * 4 / 2**20, 1),
-        "frozen_parameters": _by_network(frozen),
+        "frozen_parameters": {name: forecast.count(part) for name, part in frozen.items() if name in NETWORKS},
         "shape": list(domain.shape),
         "multiple": domain.multiple * domain.samples_per_frame // config["mel"]["hop"],
         "sample_rate": domain.sample_rate,
@@ -56,7 +56,11 @@ def sizes(text: str) -> dict[str, Any]:
 
 
 def _by_network(params: Any) -> dict[str, int]:
-    return {name: forecast.count(part) for name, part in params.items() if name in NETWORKS}
+    """Parameters of the U-Net and of what embeds each condition, or of the networks that an autoencoder is trained with."""
+    parts = {name: params[name] for name in NETWORKS if name in params}
+    if "embedders" in params:
+        parts = {"unet": params["network"]} | params["embedders"]
+    return {name: forecast.count(part) for name, part in (parts or {"unet": params}).items()}
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:

@@ -11,17 +11,22 @@ import micro
 import numpy as np
 import pytest
 
+from musicdiff import conditioning, models
 from musicdiff import config as configuration
-from musicdiff import models
 from musicdiff.diffusion import grids, kinds, losses, schedules
 from musicdiff.errors import DataError, MusicdiffError, UsageError
 from musicdiff.training import loop, phases, summary
 from musicdiff.training.settings import check_settings
 
 PRESETS = configuration.presets()
-SAME_NETWORK = ("mel:64x64", "mel:512x32", "mel:512x64", "mel:512x128", "mel:1024x128")  # as mel:256x256
-FULL_SIZE = [text for text in PRESETS if not text.endswith(":tiny")]
+RESOLUTIONS = ("64x64", "512x32", "512x64", "512x128", "1024x128")
+SAME_NETWORK = [f"{name}:{size}" for name in ("mel", "text") for size in RESOLUTIONS]  # as at 256x256
+TINY = {"mel:tiny", "vae:tiny", "vae:tiny-128", "latent:tiny", "latent:tiny-text", "latent:tiny-pooled", "text:tiny"}
+ENCODER = pathlib.Path(__file__).parents[1] / "fixtures/transformers/t5"  # of a published layout, and small
+FULL_SIZE = [text for text in PRESETS if text not in TINY | {"text:t5"}]
 UNET = {"unet": 113_668_609}
+READERS = {"key": 12_800, "style": 33_280, "tempo": 271_872, "text": 12_808_192}  # what embeds the conditions
+TOLD = {"unet": 139_673_217, **READERS}
 # {config: (parameters by network, clip [T, F, C], its multiple in mel frames, seconds)}
 NUMBERS = {
     "mel:64x64": (UNET, (64, 64, 1), 32, 0.743),
@@ -33,6 +38,14 @@ NUMBERS = {
     "mel:stereo": ({"unet": 113_670_914}, (512, 128, 2), 32, 5.944),
     "vae:256x256": ({"autoencoder": 83_607_691, "discriminator": 2_764_481}, (256, 256, 1), 8, 2.972),
     "latent:256x256": (UNET, (32, 32, 1), 256, 2.972),
+    "latent:text": (TOLD, (32, 32, 1), 64, 2.972),
+    "text:64x64": (TOLD, (64, 64, 1), 8, 0.743),
+    "text:256x256": (TOLD, (256, 256, 1), 8, 2.972),
+    "text:512x32": (TOLD, (512, 32, 1), 8, 5.944),
+    "text:512x64": (TOLD, (512, 64, 1), 8, 5.944),
+    "text:512x128": (TOLD, (512, 128, 1), 8, 5.944),
+    "text:1024x128": (TOLD, (1024, 128, 1), 8, 11.889),
+    "text:minilm": ({"unet": 138_395_265, **READERS, "text": 384}, (256, 256, 1), 8, 2.972),  # tokens of width 384
 }
 KEYS = [
     *("seed", "num_steps", "batch_size", "dtype"),
@@ -41,12 +54,12 @@ KEYS = [
     *("log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "milestones"),
     *("vocoder.name", "parallel.engine"),
 ]
-SAMPLED_KEYS = ["sampler.name", "sampler.num_steps"]
+SAMPLED_KEYS = ["sampler.name", "sampler.num_steps", "guidance.scale", "guidance.rescale"]
 
 
 @functools.cache
 def load(text):
-    return configuration.load(text).config
+    return configuration.load(text, [f"--config.conditions.text.path={ENCODER}"] if text == "text:t5" else []).config
 
 
 @functools.cache
@@ -67,9 +80,9 @@ def changed(config, path, value):
 
 
 def test_the_talks_presets_are_there():
-    assert set(NUMBERS) | {"mel:tiny", "vae:tiny", "latent:tiny"} == set(PRESETS)
+    assert set(NUMBERS) | TINY | {"text:t5"} == set(PRESETS)
     defaults = {text.partition(":")[0]: text for text in reversed(PRESETS)}
-    assert set(defaults.values()) == {"mel:256x256", "vae:256x256", "latent:256x256"}
+    assert set(defaults.values()) == {"mel:256x256", "vae:256x256", "latent:256x256", "text:256x256"}
 
 
 @functools.cache
@@ -86,7 +99,14 @@ def test_the_numbers_hold_to_the_last_parameter(text):
     assert (tuple(row["shape"]), row["multiple"], row["clip_seconds"]) == (shape, multiple, seconds)
     stereo = text == "mel:stereo"
     assert (row["sample_rate"], row["channels"]) == ((44_100, 2) if stereo else (22_050, 1))
-    assert row["frozen_parameters"] == ({"autoencoder": 83_607_691} if text == "latent:256x256" else {})
+    assert row["frozen_parameters"] == ({"autoencoder": 83_607_691} if text.startswith("latent:") else {})
+
+
+def test_a_text_encoder_changes_the_conditional_unet_where_it_reads_tokens():
+    """Keys and values of 16 places of attention, and the null token, are as wide as the encoder's."""
+    unet = jax.eval_shape(build("text:t5")[0].init, jax.random.key(0))["network"]
+    widths = 2 * (5 * 128 + 5 * 256 + 5 * 512 + 512)  # two down and three up at each of three levels, and the middle
+    assert count(unet) == 139_673_217 - (512 - 16) * widths
 
 
 def test_the_unets_memory():
@@ -123,16 +143,19 @@ def test_the_talks_recipe_is_the_default():
     np.testing.assert_allclose(log_snr, np.log(alpha_bar / (1 - alpha_bar)), rtol=1e-5)
 
 
-@pytest.mark.parametrize("preset", ["256x256", "tiny"])
-def test_an_autoencoder_trained_on_the_way_is_that_of_its_own_configuration(preset):
+@pytest.mark.parametrize(
+    ("preset", "own"), [("256x256", "256x256"), ("text", "256x256"), ("tiny", "tiny"), ("tiny-text", "tiny-128")]
+)
+def test_an_autoencoder_trained_on_the_way_is_that_of_its_own_configuration(preset, own):
     """Nothing is lost between the two: what it has of its own is in `vae`, what they share is the latent run's."""
-    latent, alone = load(f"latent:{preset}"), load(f"vae:{preset}")
+    latent, alone = load(f"latent:{preset}"), load(f"vae:{own}")
     derived = phases.autoencoder_config(latent)
     shared = {key: latent[key] for key in ("data", "mel", "seed", "dtype", "vocoder", "parallel")}
     assert derived == alone | shared
     assert not set(shared) & set(latent["vae"])
     assert latent["mel"] == alone["mel"] and latent["data"] == alone["data"]
-    run_alone = {key: value for key, value in latent.items() if key not in ("vae", "process", "sampler")}
+    of_diffusion = ("vae", "process", "conditions", "sampler", "guidance")
+    run_alone = {key: value for key, value in latent.items() if key not in of_diffusion}
     assert derived == run_alone | {key: value for key, value in latent["vae"].items() if key != "path"}
 
 
@@ -146,11 +169,29 @@ def test_tiny_presets_are_long_enough_to_hear_rhythm(text):
         assert 5.9 < model.domain.seconds < 6
 
 
-@pytest.mark.parametrize("text", [text for text in PRESETS if text not in SAME_NETWORK])
+@pytest.mark.parametrize("text", ["latent:tiny-text", "latent:tiny-pooled", "text:tiny"])
+def test_small_conditional_presets_are_told_what_the_full_ones_are(text):
+    config, full = load(text), load("text:256x256")
+    assert config["conditions"].keys() == full["conditions"].keys() == {"text", "style", "tempo", "key"}
+    for name in ("style", "tempo", "key"):
+        assert config["conditions"][name] == full["conditions"][name]
+    assert config["guidance"] == full["guidance"] == {"scale": 3.0, "rescale": 0.0}
+    model, params = build(text)
+    assert count(params) < 8e6 and 5.9 < model.domain.seconds < 6
+    assert model.domain.multiple * model.domain.samples_per_frame <= 32 * config["mel"]["hop"]
+    assert config["mel"]["num_mels"] == (32 if text == "text:tiny" else 128)  # 32 bins cannot carry a key
+
+
+@pytest.mark.parametrize(
+    "text", [text for text in PRESETS if text not in (*SAME_NETWORK, "latent:text", "text:minilm")]
+)
 def test_the_loss_of_a_batch_has_shapes(text):
     model, params = build(text)
     frozen = jax.eval_shape(model.init_frozen, jax.random.key(0))
-    batch = {"x_0": jax.ShapeDtypeStruct((2, model.clip_frames, *model.domain.shape[1:]), jnp.float32)}
+    batch = {
+        "x_0": jax.ShapeDtypeStruct((2, model.clip_frames, *model.domain.shape[1:]), jnp.float32),
+        "cond": conditioning.tell_nothing(model.conditions, 2),
+    }
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 2))
     values, metrics = jax.eval_shape(model.loss, params, frozen, batch, keys, jax.ShapeDtypeStruct((), jnp.int32))
     assert values.shape == (2,) and values.dtype == jnp.float32
@@ -163,7 +204,7 @@ def test_every_key_of_the_contract_is_there(text):
     for key in KEYS + ([] if config["model"]["name"] == "vae" else SAMPLED_KEYS):
         functools.reduce(lambda section, name: section[name], key.split("."), config)
     check_settings(config, devices=1)
-    loop.make_optimizer(build(text)[0], config["optim"])
+    loop.make_optimizer(models.build(config), config["optim"])
 
 
 def sections(config, path=()):
@@ -182,7 +223,7 @@ def run_without_data(config, folder):
     return caught.value
 
 
-@pytest.mark.parametrize("text", ["mel:tiny", "vae:tiny", "vae:256x256", "latent:tiny"])
+@pytest.mark.parametrize("text", ["mel:tiny", "vae:tiny", "vae:256x256", "latent:tiny", "text:tiny"])
 def test_a_key_that_nothing_reads_is_an_error(text, tmp_path):
     """In any section, by its full name. As it is, the configuration is refused for its data alone."""
     assert isinstance(run_without_data(load(text), tmp_path / "run"), DataError)
@@ -207,6 +248,9 @@ def test_a_key_that_nothing_reads_is_an_error(text, tmp_path):
         (("seed",), -1, "config.seed must be 0 or more, not -1"),
         (("dtype",), "int8", "config.dtype must be one of float32, bfloat16, not 'int8'"),
         (("mel", "num_mels"), 30, "config.mel.num_mels=30 is not a multiple of 16, as the network asks; the nearest is 32"),
+        (("guidance", "scale"), -1.0, "a guidance scale is 0 or more, and 1 is none, not -1.0"),
+        (("conditions",), {"key": {"name": "key", "dropout": 2}}, "config.conditions.key.dropout must be a share from 0 to 1, not 2"),
+        (("conditions",), {"key": 3}, "config.conditions.key must be a section with a name, not 3"),
         (("vae", "num_steps"), 0, "config.vae.num_steps must be a whole number above 0, not 0"),
         (("vae", "model", "frames"), 6, "config.vae.model.frames=6 is not a multiple of 4, as the network asks; the nearest is 8"),
         (("vae", "network", "channels"), (), "config.vae.network.channels must be 1 or more, not ()"),

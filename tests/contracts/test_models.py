@@ -12,7 +12,7 @@ from musicdiff import models, plugins
 from musicdiff.audio.mel import MelSpec
 from musicdiff.typing import Model
 
-NAMES = plugins.names("models")
+NAMES = [*plugins.names("models"), "text"]  # a mel model with conditions
 GENERATING = [name for name in NAMES if name != "vae"]
 LEVELS = np.float32([-12.0, 0.3, 7.0])
 every_model = pytest.mark.parametrize("name", NAMES)
@@ -22,7 +22,7 @@ every_generating_model = pytest.mark.parametrize("name", GENERATING)
 @functools.cache
 def built(name):
     """A model with its parameters and frozen arrays, random but for the vocoder's."""
-    model = models.build(micro.make_config(name))
+    model = models.build(micro.make_config(name, *([micro.CLASSES] if name == "text" else [])))
     frozen = micro.randomise(model.init_frozen, seed=1)
     vocoder = plugins.load("vocoders", "griffin_lim").load(MelSpec(**micro.make_config(name)["mel"]))
     return model, micro.randomise(model.init), frozen | {"vocoder": vocoder}
@@ -36,7 +36,9 @@ def loss(name):
 @functools.cache
 def denoise(name, padding="zeros"):
     model, _, _ = built(name)
-    return micro.jit(lambda params, frozen, x, level: model.denoise_fn(params, frozen, padding)(x, level, {}))
+    return micro.jit(
+        lambda params, frozen, x, level, cond={}: model.denoise_fn(params, frozen, padding)(x, level, cond)
+    )
 
 
 def random(shape, seed=0, low=-1.0, high=1.0):
@@ -47,6 +49,8 @@ def make_batch(model, rows):
     """(batch, keys) of these rows of an endless list of examples."""
     shape = (model.clip_frames, *model.domain.shape[1:])
     batch = {"x_0": np.stack([random(shape, row) for row in rows]), "index": np.int32(rows)}
+    if model.conditions:
+        batch["cond"] = micro.make_cond(model, rows)
     return batch, jax.vmap(jax.random.key)(np.int32(rows))
 
 
@@ -103,7 +107,7 @@ def test_all_randomness_is_in_the_keys(name):
 @every_model
 def test_every_parameter_is_trained(name):
     model, params, frozen = built(name)
-    batch, keys = make_batch(model, [0, 1])
+    batch, keys = make_batch(model, range(9))  # enough that each condition is told, for some are dropped
     grads = micro.jit(jax.grad(lambda params: jnp.sum(model.loss(params, frozen, batch, keys, 0)[0])))(params)
     still = [
         jax.tree_util.keystr(path) for path, leaf in jax.tree_util.tree_leaves_with_path(grads) if not np.any(leaf)

@@ -78,7 +78,7 @@ def build(
             t = schedules.time_of_table(levels, t)
         return levels.log_snr(t)
 
-    def loss(network: Network, x_0: Array, keys: Keys) -> tuple[Array, Metrics]:
+    def loss(network: Network, x_0: Array, keys: Keys, null: Network | None = None) -> tuple[Array, Metrics]:
         level_keys, noise_keys = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
         return loss_at(network, x_0, process.draw_noise(noise_keys, x_0), jax.vmap(draw_level)(level_keys))
 
