@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from os import cpu_count
 from typing import Any
@@ -19,7 +19,7 @@ from musicdiff.data.track import Track, TrackSource
 from musicdiff.data.tracks import Tracks
 from musicdiff.errors import DataError
 
-FORMAT = 2  # raise it whenever the same source would make other records
+FORMAT = 3  # raise it whenever the same source would make other records
 TEST_SHARE = 0.08
 SILENT_PEAK = 1e-3  # -60 dB of full scale
 SILENT_FRAMES = 512  # of the silence whose latent fills clips longer than their track
@@ -34,8 +34,9 @@ def build_tracks(
 ) -> Tracks:
     """The log-mels of a source, float16 [T, F, C] in -1..1, built unless they are there.
 
-    Silent and unreadable tracks are left out and listed in report.json, as are labels that could not be read. Splits are drawn by a hash of the
-    track's name: about 8 % are 'test', at least one track where there are two, and a track stays where it is when others come or go.
+    A cache is known by the audio alone; labels are those that the source has now. Silent and unreadable tracks are left out and listed in
+    report.json, as are labels that could not be read when it was written. Splits are drawn by a hash of the track's name: about 8 % are 'test', at
+    least one track where there are two, and a track stays where it is when others come or go.
 
     Args:
         cache_dir: local or remote; the cache is a directory in it, named by its fingerprint
@@ -50,7 +51,8 @@ def build_tracks(
     fingerprint = _digest(FORMAT, source.fingerprint, asdict(spec))
     home = epath.Path(cache_dir) / f"tracks-{fingerprint}"
     if found := records.find(home):
-        tracks = Tracks(*found)
+        path, index = found
+        tracks = Tracks(path, _relabelled(index, source))
         if strict and tracks.skipped:
             raise _unusable(tracks.skipped[0])
         return tracks
@@ -75,6 +77,7 @@ def build_tracks(
         "source": source.name,
         "sample_rate": spec.sample_rate,
         "spec": asdict(spec),
+        "labels": source.label_fingerprint,
         "unread_labels": list(source.unread_labels),
     }
     return _store(home, header, _split(usable()), skipped)
@@ -100,7 +103,12 @@ def build_latents(
     total = _digest(FORMAT, tracks.fingerprint, fingerprint)
     home = epath.Path(cache_dir) / f"latents-{total}"
     if found := records.find(home):
-        return Tracks(*found)
+        path, index = found
+        labels = {
+            name: {label: columns[label] for label in records.LABELS}
+            for name, columns in tracks.index["splits"].items()
+        }
+        return Tracks(path, _with_labels(index, labels, tracks.index["labels"], tracks.unread_labels))
 
     def encoded() -> Iterator[tuple[str, dict[str, Any]]]:
         for name in records.SPLITS:
@@ -114,13 +122,38 @@ def build_latents(
     count = sum(len(tracks.split(name)) for name in records.SPLITS)
     examples = track_progress(encoded(), count, f"latents of {tracks.index['source']}", progress)
     header = {
-        **{key: tracks.index[key] for key in ("source", "sample_rate", "spec", "unread_labels")},
+        **{key: tracks.index[key] for key in ("source", "sample_rate", "spec", "labels", "unread_labels")},
         "fingerprint": total,
         "feature": "latent",
         "silence": np.asarray(silent[len(silent) // 2], np.float32).tolist(),
         "encoder": fingerprint,
     }
     return _store(home, header, examples, tracks.skipped)
+
+
+def _relabelled(index: Mapping[str, Any], source: TrackSource) -> Mapping[str, Any]:
+    """The index of a cache with the labels that its source has now."""
+    if index["labels"] == source.label_fingerprint:
+        return index
+    tracks = {track.name: track for track in source.tracks}
+    labels = {
+        name: {
+            label: [records.plain(getattr(tracks[track], label)) for track in columns["name"]]
+            for label in records.LABELS
+        }
+        for name, columns in index["splits"].items()
+    }
+    return _with_labels(index, labels, source.label_fingerprint, source.unread_labels)
+
+
+def _with_labels(
+    index: Mapping[str, Any],
+    labels: Mapping[str, Mapping[str, Sequence[Any]]],  # of each split, the columns
+    fingerprint: str,
+    unread: Sequence[Mapping[str, str]],
+) -> Mapping[str, Any]:
+    splits = {name: {**columns, **labels[name]} for name, columns in index["splits"].items()}
+    return {**index, "splits": splits, "labels": fingerprint, "unread_labels": list(unread)}
 
 
 def _store(

@@ -50,8 +50,12 @@ class Clips:
         count = len(self) if limit is None else min(limit, len(self))
         return self._locate(np.arange(count, dtype=np.int64) * len(self) // max(count, 1), 0.5)
 
+    def tracks(self, index: np.ndarray) -> np.ndarray:
+        """The numbers of the tracks that examples are cut from."""
+        return np.searchsorted(self._ends, index, side="right")
+
     def _locate(self, index: np.ndarray, fraction: np.ndarray | float) -> Examples:
-        track = np.searchsorted(self._ends, index, side="right")
+        track = self.tracks(index)
         count = self._counts[track]
         stratum = index - (self._ends[track] - count)
         places = np.maximum(1, self._lengths[track] - self._frames + 1)

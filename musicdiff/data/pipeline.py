@@ -7,8 +7,9 @@ without TensorFlow. Clips are read when needed: a data set may be far larger tha
 import contextlib
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from musicdiff.data.prefetch import map_ahead
 from musicdiff.data.tracks import TrackSplit
 from musicdiff.errors import DataError, UsageError
 
-Batch = dict[str, np.ndarray]
+Batch = dict[str, Any]  # trees of arrays [b, ...]
+Describe = Callable[[np.ndarray], Mapping[str, Any]]
 Plan = Callable[[int], Examples]
 Loaded = Iterator[tuple[Examples, np.ndarray]]
 LOADERS = ("tf", "numpy")
@@ -33,7 +35,7 @@ def batches(
     start_step: int = 0,
     loader: str = "tf",
     rows: tuple[int, int] | None = None,
-    fields: Sequence[str] = (),
+    describe: Describe | None = None,
 ) -> Iterator[Batch]:
     """Endless training batches from `start_step` on, which costs the same whatever it is.
 
@@ -45,16 +47,16 @@ def batches(
         frames: T of a clip
         batch_size: of the global batch
         rows: (low, high), the rows of the global batch that this process takes; None takes all
-        fields: labels to add: name, caption, style, key, licence (str), tempo (float32, nan where unknown)
+        describe: numbers of tracks in the split [b] -> what else batches hold of their clips, such as {'cond': ...}: trees of arrays [b, ...]
 
     Returns:
-        an iterator of {'x_0': float32 [b, frames, F, C], 'index': int32 [b], the example's id, 'weight': float32 [b] of ones, **fields}
+        an iterator of {'x_0': float32 [b, frames, F, C], 'index': int32 [b], the example's id, 'weight': float32 [b] of ones, **described}
 
     Raises:
-        UsageError: another feature than the split's, unusable rows, an unknown loader or field, or 'tf' without TensorFlow.
+        UsageError: another feature than the split's, unusable rows, an unknown loader, or 'tf' without TensorFlow.
         DataError: an empty split.
     """
-    _check(split, feature, fields)
+    _check(split, feature)
     low, high = rows or (0, batch_size)
     if not 0 <= low < high <= batch_size:
         raise UsageError(f"rows must be within the batch of {batch_size}; got {low} to {high}")
@@ -68,7 +70,7 @@ def batches(
         return Examples(*(column[low:high] for column in clips.batch(seed, step, batch_size)))
 
     load = _load_tf if loader == "tf" else _load_numpy
-    return (_batch(split, examples, x_0, fields) for examples, x_0 in load(split, plan, start_step, frames, high - low))
+    return (_batch(examples, x_0, describe) for examples, x_0 in load(split, plan, start_step, frames, high - low))
 
 
 def held_out(
@@ -78,37 +80,34 @@ def held_out(
     frames: int,
     batch_size: int,
     limit: int | None = None,
-    fields: Sequence[str] = (),
+    describe: Describe | None = None,
 ) -> Iterator[Batch]:
     """The same clips each time, in batches of one size: the middle of each stratum of each track; rows that fill the last batch have weight 0.
 
     Args:
         limit: at most so many clips, spread over all tracks
-        fields: as in `batches`
+        describe: as in `batches`
     """
-    _check(split, feature, fields)
+    _check(split, feature)
     chosen = Clips(split.frames, frames).centred(limit)
     for first in range(0, len(chosen.index), batch_size):
         taken = [column[first : first + batch_size] for column in chosen]
         missing = batch_size - len(taken[0])
         examples = Examples(*(np.pad(column, (0, missing), mode="edge") for column in taken))
-        batch = _batch(split, examples, _read(split, examples, frames), fields)
+        batch = _batch(examples, _read(split, examples, frames), describe)
         batch["weight"][batch_size - missing :] = 0
         yield batch
 
 
-def _check(split: TrackSplit, feature: str, fields: Sequence[str]) -> None:
+def _check(split: TrackSplit, feature: str) -> None:
     if feature != split.feature:
         raise UsageError(f"the cache holds {split.feature!r}, not {feature!r}; build the other one first")
-    for field in fields:
-        if field not in split.labels:
-            raise UsageError(f"no field {field!r}; there are: {', '.join(split.labels)}")
 
 
-def _batch(split: TrackSplit, examples: Examples, x_0: np.ndarray, fields: Sequence[str]) -> Batch:
-    labels = {field: split.labels[field][examples.track] for field in fields}
+def _batch(examples: Examples, x_0: np.ndarray, describe: Describe | None) -> Batch:
+    described = describe(examples.track) if describe else {}
     weight = np.ones(len(examples.index), np.float32)
-    return {"x_0": x_0, "index": examples.index.astype(np.int32), "weight": weight, **labels}
+    return {"x_0": x_0, "index": examples.index.astype(np.int32), "weight": weight, **described}
 
 
 def _load_numpy(split: TrackSplit, plan: Plan, start_step: int, frames: int, size: int) -> Loaded:

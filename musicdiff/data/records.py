@@ -2,7 +2,7 @@
 
     <home>/<attempt>/dataset_info.json features.json tracks-{train,test}.array_record-*   the data set; tfds.builder_from_directory reads it
     <home>/<attempt>/report.json                                                          what was skipped and why, hours, licences
-    <home>/<attempt>/index.json                                                           lengths and labels of every track; the mark of completion
+    <home>/<attempt>/index.json                                                           lengths and labels of all tracks; the mark of completion
 
 A track is a run of records, BLOCK frames each, because a record is read, checked and decompressed whole: a clip costs the blocks it touches,
 however long its track is.
@@ -90,7 +90,7 @@ def write(
         array = example[feature]
         entry = {**example, "frames": len(array), "samples": int(example["samples"]), "tempo": float(example["tempo"])}
         for column, values in columns[split].items():
-            values.append(None if entry[column] != entry[column] else entry[column])  # JSON has no NaN
+            values.append(plain(entry[column]))
         for block, first in enumerate(range(0, len(array), BLOCK)):
             waiting[split].append({**example, "block": block, feature: array[first : first + BLOCK]})
         if len(waiting[split]) >= RECORDS_A_WRITE:
@@ -99,6 +99,11 @@ def write(
     writer.add_examples(waiting)
     writer.close_all()
     return columns
+
+
+def plain(value: Any) -> Any:
+    """A value as an index holds it: JSON has no NaN."""
+    return None if value != value else value
 
 
 class Records:

@@ -33,11 +33,13 @@ class Track:
 class TrackSource:
     """What a plugin of data/sources builds.
 
-    fingerprint: changes whenever any audio or label would
+    fingerprint: changes whenever a track comes, goes or is renamed, or its audio changes: what is made of the audio is known by it
+    label_fingerprint: changes whenever a label would
     unread_labels: {'name', 'reason'} of files with labels that could not be read, or not wholly
     """
 
     name: str
     tracks: Sequence[Track]
     fingerprint: str
+    label_fingerprint: str = ""
     unread_labels: Sequence[Mapping[str, str]] = ()

@@ -1,4 +1,7 @@
-"""What is in a cache of tracks: two splits of whole tracks, with lengths and labels known before anything is read."""
+"""What is in a cache of tracks: two splits of whole tracks, with lengths and labels known before anything is read.
+
+A cache is made of audio; labels are those that its source has when it is opened.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,7 +21,8 @@ class Tracks:
     """A cache that is whole.
 
     path: its directory
-    index: what `build_tracks` and `build_latents` noted of it: fingerprint, feature, lengths and labels of each split, skipped tracks
+    index: what `build_tracks` and `build_latents` noted of it: fingerprint, feature, lengths and labels of each split, skipped tracks; the labels
+        as they are now
     """
 
     path: epath.Path
@@ -26,8 +30,13 @@ class Tracks:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the source, the MelSpec (and the encoder), and the version of this code."""
+        """A hash of the source's audio, the MelSpec (and the encoder), and the version of this code."""
         return self.index["fingerprint"]
+
+    @property
+    def label_fingerprint(self) -> str:
+        """The source's hash of its labels."""
+        return self.index["labels"]
 
     @property
     def feature(self) -> str:
@@ -72,7 +81,7 @@ class TrackSplit:
     """Whole tracks by number: a typing.Source whose lengths and labels are known without reading any.
 
     frames: int64 [n], length of each track's array
-    labels: name, caption, style, key, licence: str [n]; tempo: float32 [n]
+    labels: name, caption, style, key, licence: str [n]; tempo, seconds: float32 [n]
     silence: float32 [F, C], a frame of silence, that clips longer than their track are filled with
     """
 
@@ -83,8 +92,10 @@ class TrackSplit:
         self.frames = np.asarray(columns["frames"], np.int64)
         self.labels = {label: np.asarray(columns[label]) for label in records.LABELS if label != "tempo"}
         self.labels["tempo"] = np.asarray(columns["tempo"], np.float32)
+        seconds = np.asarray(columns["samples"], np.float64) / tracks.index["sample_rate"]
+        self.labels["seconds"] = seconds.astype(np.float32)
         self.silence = np.asarray(tracks.index["silence"], np.float32)
-        self.hours = sum(columns["samples"]) / tracks.index["sample_rate"] / 3600
+        self.hours = float(seconds.sum()) / 3600
         self._path, self._name, self._block = tracks.path, name, tracks.index["block"]
 
     @cached_property
@@ -97,4 +108,4 @@ class TrackSplit:
 
     def __getitem__(self, ids: Sequence[int]) -> list[dict[str, Any]]:
         """Whole tracks: `feature` [T, F, C], labels, bar_times [n] in seconds, samples."""
-        return [self.records.example(i) for i in ids]
+        return [self.records.example(i) | {label: self.labels[label][i] for label in records.LABELS} for i in ids]

@@ -116,7 +116,8 @@ def measure(
     for batch in track_progress(batches, len(batches), "batches of clips", unit="batch"):
         keys = randomness.example_keys(randomness.root_key(seed, "bound_steps"), batch["index"])
         drawn = bound.draw_steps(keys, proposal, evaluations)
-        rows = {"x_0": batch["x_0"], "index": batch["index"], "log_snr": levels[1:][drawn].astype(np.float32)}
+        rows = {name: batch[name] for name in ("x_0", "index", "cond") if name in batch}
+        rows["log_snr"] = levels[1:][drawn].astype(np.float32)
         results = program(generator.params, generator.frozen, *ends, rows)
         real = batch["weight"] > 0
         for parts, part in zip((first, steps, errors, last), (results[0], drawn, results[1], results[2])):
@@ -173,7 +174,9 @@ def _program(model: Model, seed: int):
         first_keys, step_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
         x_0 = model.reconstruct(params, frozen, rows["x_0"])  # in the model's own coordinates
         x_0 = x_0 if x_0_range is None else bound.quantise(x_0, x_0_range)
-        denoise_fn = guidance.clip(guidance.conditional(model.denoise_fn(params, frozen), {}), x_0_range)
+        denoise_fn = guidance.clip(
+            guidance.conditional(model.denoise_fn(params, frozen), rows.get("cond", {})), x_0_range
+        )
         x_0_hat = bound.denoised(denoise_fn, x_0, first, first_keys)
         decoded = (
             bound.density(x_0, x_0_hat, first)

@@ -9,14 +9,14 @@ from etils import epath
 from musicdiff import data, facts
 from musicdiff.audio.mel import MelSpec
 from musicdiff.errors import DataError
-from musicdiff.training import latents
+from musicdiff.training import conditions, latents
 from musicdiff.typing import Model
 
 
 def held_out(
     workdir: Any, config: Mapping[str, Any], model: Model, *, limit: int, batch_size: int
 ) -> list[dict[str, np.ndarray]]:
-    """At most `limit` clips, spread over all held-out tracks, in batches as `data.held_out` gives them.
+    """At most `limit` clips, spread over all held-out tracks, in batches as `data.held_out` gives them, with 'cond' where the model has conditions.
 
     The cache of data is found, or built anew. Of a source with one track they are what was trained on, as in training.
     Raises DataError when the data are gone, or are not those that the model was trained on.
@@ -30,5 +30,6 @@ def held_out(
         )
     if model.feature == "latent":
         tracks = latents.encode_tracks(config, folder, folder, tracks)
-    shape = {"feature": model.feature, "frames": model.clip_frames}
-    return list(data.held_out(tracks.held_out_split(), **shape, batch_size=batch_size, limit=limit))
+    split, shape = tracks.held_out_split(), {"feature": model.feature, "frames": model.clip_frames}
+    told = conditions.of_tracks(model.conditions, split, settings["cache_dir"])
+    return list(data.held_out(split, **shape, batch_size=batch_size, limit=limit, describe=told.describe))

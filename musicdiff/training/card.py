@@ -25,6 +25,7 @@ class Facts:
 
     parameters: number of trained parameters
     source, hours, tracks, licences: of the training data
+    conditions: {what it can be told: share of the tracks to train on that tell it}
     seconds: of training, compilation included
     versions: {package: version}
     scores: {what: value}, as `musicdiff evaluate` and its like measure them
@@ -38,6 +39,7 @@ class Facts:
     hours: float | None = None
     tracks: int | None = None
     licences: Sequence[str] = ()
+    conditions: Mapping[str, float] = field(default_factory=dict)
     device: str | None = None
     seconds: float | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -102,13 +104,14 @@ def write_card(workdir: epath.PathLike, *, config: Mapping[str, Any], facts: Fac
     records = read_metrics(workdir)
     text = TEMPLATE.substitute(
         name=_text(facts.name),
-        model=_table({"parameters": _count(facts.parameters), **_describe(facts.domain)}),
+        model=_table({"parameters": _count(facts.parameters), **_describe(facts.domain), **_told(facts.conditions)}),
         data=_table(
             {
                 "source": facts.source,
                 "hours": None if facts.hours is None else f"{facts.hours:.3g}",
                 "tracks": _count(facts.tracks),
                 "licences": ", ".join(facts.licences),
+                **{f"tracks that tell {name}": f"{share:.1%}" for name, share in facts.conditions.items()},
             }
         ),
         training=_table(
@@ -138,6 +141,10 @@ def _describe(domain: Domain | None) -> dict[str, str | None]:
         "clip": f"{domain.seconds:.2f} s, as [{shape}]",
         "audio": f"{domain.sample_rate} Hz, {domain.channels} channel{'' if domain.channels == 1 else 's'}",
     }
+
+
+def _told(conditions: Mapping[str, float]) -> dict[str, str]:
+    return {"can be told": ", ".join(conditions)} if conditions else {}
 
 
 def _losses(records: Sequence[Mapping[str, float]]) -> dict[str, str | None]:

@@ -12,8 +12,9 @@ from musicdiff import averages, data, facts, generation, milestones, models, par
 from musicdiff import config as configuration
 from musicdiff.audio.mel import MelSpec
 from musicdiff.checkpoints import Checkpoints
+from musicdiff.data.clips import Clips
 from musicdiff.errors import UsageError
-from musicdiff.training import forecast, latents, loop, workdir
+from musicdiff.training import conditions, forecast, latents, loop, workdir
 from musicdiff.training.run import Run
 from musicdiff.training.settings import check_settings
 from musicdiff.training.writer import Writer
@@ -22,6 +23,13 @@ from musicdiff.typing import Model
 HELD_OUT_CLIPS = 128
 EXAMPLES = 16  # held-out clips, spread over the tracks, that are listened to and measured
 AUTOENCODER = "autoencoder"  # folder in a workdir of the autoencoder's own run
+OF_DIFFUSION = (
+    "vae",
+    "process",
+    "conditions",
+    "sampler",
+    "guidance",
+)  # sections of a latent run that its autoencoder has not
 
 
 def run(config: Mapping[str, Any], folder: Any) -> epath.Path:
@@ -33,6 +41,9 @@ def run(config: Mapping[str, Any], folder: Any) -> epath.Path:
     folder = epath.Path(folder)
     stages = plan(config, folder)
     source = data.open_source(config["data"]["source"])
+    filled = parallel.main_first(lambda: conditions.fill_classes(config, folder, source), "classes")
+    if filled != config:
+        config, stages = filled, plan(filled, folder)
     spec, settings = MelSpec(**config["mel"]), config["data"]
 
     parallel.main_first(lambda: workdir.open_workdir(folder, config), "workdir")
@@ -52,7 +63,7 @@ def run(config: Mapping[str, Any], folder: Any) -> epath.Path:
             print("encoding the tracks as latents", flush=True)
             path = part["vae"]["path"]
             cached = latents.encode_tracks(part, folder, epath.Path(path) if path else folder / AUTOENCODER, mels)
-        record_data(home, mels)
+        record_data(home, mels, model)
         if not train(model, part, home, cached, f"phase {number} of {len(stages) + 1}"):
             break
     return folder
@@ -86,17 +97,23 @@ def plan(config: Mapping[str, Any], folder: epath.Path) -> list[tuple[Model, Map
 
 def autoencoder_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration of the autoencoder of a latent run: its own section, and from the run what that does not say."""
-    shared = {key: value for key, value in config.items() if key not in ("vae", "process", "sampler")}
+    shared = {key: value for key, value in config.items() if key not in OF_DIFFUSION}
     return shared | {key: value for key, value in config["vae"].items() if key != "path"}
 
 
-def record_data(folder: epath.Path, cached: data.Tracks) -> None:
-    """Puts what is known of the data among the run's facts. Raises UsageError when a run that resumes would go on with other data."""
-    there = facts.read(folder).get("fingerprint", cached.fingerprint)
+def record_data(folder: epath.Path, cached: data.Tracks, model: Model) -> None:
+    """Puts what is known of the data among the run's facts, and says where labels that the model is told have changed since.
+
+    Raises UsageError when a run that resumes would go on with other audio.
+    """
+    known = facts.read(folder)
+    there = known.get("fingerprint", cached.fingerprint)
     if there != cached.fingerprint:
         raise UsageError(
-            f"the data have changed since {folder} began ({there}, now {cached.fingerprint}): restore them, or name another --workdir"
+            f"the audio has changed since {folder} began ({there}, now {cached.fingerprint}): restore it, or name another --workdir"
         )
+    if model.conditions and known.get("labels", cached.label_fingerprint) != cached.label_fingerprint:
+        print(f"labels of the tracks have changed since {folder} began; it goes on with those of now", flush=True)
     count = sum(len(cached.split(name)) for name in ("train", "test"))
     facts.add(
         folder,
@@ -104,6 +121,7 @@ def record_data(folder: epath.Path, cached: data.Tracks) -> None:
         tracks=count,
         licences=list(cached.licences),
         fingerprint=cached.fingerprint,
+        labels=cached.label_fingerprint,
     )
 
 
@@ -121,9 +139,9 @@ def describe_data(cached: data.Tracks) -> str:
         )
     if cached.unread_labels:
         first = cached.unread_labels[0]
-        listed = cached.path / "report.json"
         lines.append(
-            f"labels ignored in {len(cached.unread_labels)} files, the first {first['name']}, {first['reason']}; all are listed in {listed}"
+            f"labels ignored in {len(cached.unread_labels)} files, the first {first['name']}, {first['reason']}; "
+            f"`musicdiff data doctor {shlex.quote(cached.index['source'])}` lists them"
         )
     return "\n".join(lines)
 
@@ -146,19 +164,39 @@ def train(model: Model, config: Mapping[str, Any], folder: epath.Path, cached: d
         )
         if resume_step == 0:
             writer.log(forecast.parameter_table(model))
+        split, held_out_split = cached.split("train"), cached.held_out_split()
+        told, held_out_told = (
+            parallel.main_first(
+                lambda part=part: conditions.of_tracks(model.conditions, part, config["data"]["cache_dir"]),
+                "conditions",
+            )
+            for part in (split, held_out_split)
+        )
+        if model.conditions:
+            writer.log(conditions.report(told, held_out_told))
+            facts.add(folder, conditions={name: round(column.share, 4) for name, column in told.columns.items()})
         shape = {"feature": model.feature, "frames": model.clip_frames}
         batches = partial(
             data.batches,
-            cached.split("train"),
+            split,
             **shape,
             batch_size=config["batch_size"],
             seed=config["seed"],
             loader=config["data"]["loader"],
             rows=parallel.rows(config["batch_size"]),
+            describe=told.describe,
         )
         held_out_size = micro_batch * parallel.local_device_count()
-        held_out = list(data.held_out(cached.held_out_split(), **shape, batch_size=held_out_size, limit=HELD_OUT_CLIPS))
-        clips = np.concatenate([batch["x_0"][batch["weight"] > 0] for batch in held_out])
+        held_out = list(
+            data.held_out(
+                held_out_split, **shape, batch_size=held_out_size, limit=HELD_OUT_CLIPS, describe=held_out_told.describe
+            )
+        )
+        clips, index = (
+            np.concatenate([batch[name][batch["weight"] > 0] for batch in held_out]) for name in ("x_0", "index")
+        )
+        chosen = np.linspace(0, len(clips) - 1, min(EXAMPLES, len(clips))).astype(int)
+        tracks = Clips(held_out_split.frames, model.clip_frames).tracks(index[chosen])
         made = Run(
             workdir=folder,
             config=config,
@@ -166,7 +204,8 @@ def train(model: Model, config: Mapping[str, Any], folder: epath.Path, cached: d
             frozen=model.load_frozen(folder),
             batches=lambda start_step: batches(start_step=start_step),
             held_out=held_out,
-            examples=clips[np.linspace(0, len(clips) - 1, min(EXAMPLES, len(clips))).astype(int)],
+            examples=clips[chosen],
+            told=[held_out_told.values(track) for track in tracks],
             micro_batch=micro_batch,
             commands=commands(folder, model),
         )
@@ -197,8 +236,9 @@ def commands(folder: Any, model: Model) -> dict[str, str]:
         return {
             "train a latent model on it": f"python run_train.py --config=configs/latent.py --config.vae.path={folder}"
         }
+    prompt = ' --prompt "calm piano"' if "text" in model.conditions else ""
     return {
-        "generate clips": f"musicdiff sample --workdir {folder} --num 4 --out clips",
+        "generate clips": f"musicdiff sample --workdir {folder}{prompt} --num 4 --out clips",
         "as long as you like, other steps and seed": f"musicdiff sample --workdir {folder} --seconds 12 --steps 100 --seed 7 --out clips",
     }
 

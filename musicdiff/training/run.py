@@ -17,6 +17,7 @@ class Run:
     batches(start_step): this process's rows of the global batches, from a step on
     held_out: fixed batches of clips that are never trained on
     examples: held-out clips [B, ...] as tracks hold them, to be heard beside the model's
+    told: {condition: value} of each example, as its track tells it
     micro_batch: examples at once on a device
     commands: {what for: shell line}, to use the model once it is trained
     """
@@ -28,5 +29,6 @@ class Run:
     batches: Callable[[int], Iterator[Mapping[str, np.ndarray]]]
     held_out: Sequence[Mapping[str, np.ndarray]]
     examples: np.ndarray
+    told: Sequence[Mapping[str, Any]]
     micro_batch: int
     commands: Mapping[str, str]

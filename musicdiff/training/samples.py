@@ -2,6 +2,7 @@
 
 import functools
 import json
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from musicdiff.training.writer import Writer
 from musicdiff.typing import Model, Params
 
 NUM_CLIPS = 4
+TITLE = 72  # characters of what a clip was told that its title has; its provenance has all
 
 
 def leave(run: Run, step: int, params: Params, writer: Writer) -> None:
@@ -48,37 +50,49 @@ def save_real(run: Run) -> float:
     """
     # An autoencoder is what is trained, its mel what it is compared with; other representations are frozen.
     x_0 = run.examples if run.model.denoise_fn is None else run.model.reconstruct(None, run.frozen, run.examples)
-    mels, audio = _render(run, x_0[:NUM_CLIPS])
-    names = [f"real {i + 1}, through representation and vocoder" for i in range(len(mels))]
-    provenance = [{"config": fingerprint(run.config), "source": run.config["data"]["source"]}] * len(mels)
-    _save(run, "real", names, audio, mels, provenance)
+    heard = _heard(run)
+    mels, audio = _render(run, x_0[heard])
+    titles = [f"real {i + 1}, through representation and vocoder" for i in range(len(mels))]
+    made_by = {"config": fingerprint(run.config), "source": run.config["data"]["source"]}
+    told = [run.told[i] for i in heard]
+    provenance = [{"prompt": row.get("text"), "conditions": _without_text(row), **made_by} for row in told]
+    _save(run, "real", titles, audio, mels, provenance, told=told)
     to_mel = _compiled(run.model, "to_mel")  # one by one: the decoder of a full-size autoencoder takes gigabytes a clip
     return float(np.mean([np.asarray(quality.roughness(to_mel(run.frozen, x_0[i : i + 1]))) for i in range(len(x_0))]))
 
 
 def save_reconstructions(run: Run, step: int, params: Params) -> list[artifacts.Clip]:
     """Writes what an autoencoder of these weights makes of held-out clips."""
-    mels, audio = _render(run, _compiled(run.model, "reconstruct")(params, run.frozen, run.examples[:NUM_CLIPS]))
-    names = [f"reconstruction {i + 1}, step {step}" for i in range(len(mels))]
+    x_0 = run.examples[_heard(run)]
+    mels, audio = _render(run, _compiled(run.model, "reconstruct")(params, run.frozen, x_0))
+    titles = [f"reconstruction {i + 1}, step {step}" for i in range(len(mels))]
     provenance = [{"config": fingerprint(run.config), "step": step}] * len(mels)
-    return _save(run, f"step_{step:06d}", names, audio, mels, provenance)
+    return _save(run, f"step_{step:06d}", titles, audio, mels, provenance)
 
 
 def save_generated(run: Run, generator: generation.Generator) -> tuple[list[artifacts.Clip], float]:
-    """Writes clips of fixed seeds, so that steps can be compared; returns them and the real-time factor."""
-    seeds = list(range(NUM_CLIPS))
-    clips = generation.generate(generator, seeds=seeds)
-    names = [f"seed {seed}, step {generator.step}" for seed in seeds]
-    provenance = [generation.provenance(generator, clips, seed) for seed in seeds]
-    folder = f"step_{generator.step:06d}"
-    saved = _save(run, folder, names, clips.audio, clips.log_mel, provenance, reference_roughness=generator.roughness)
+    """Writes clips of fixed seeds, so that steps can be compared; returns them and the real-time factor.
+
+    Each is told what one of the real clips beside it tells, as far as the model has conditions.
+    """
+    heard = _heard(run)
+    told = [run.told[i] for i in np.resize(heard, NUM_CLIPS)]
+    clips = generation.generate(generator, seeds=list(range(NUM_CLIPS)), told=told)
+    titles = [f"seed {seed}, step {generator.step}" for seed in clips.seeds]
+    provenance = [generation.provenance(generator, clips, i) for i in range(NUM_CLIPS)]
+    folder, roughness = f"step_{generator.step:06d}", generator.roughness
+    saved = _save(run, folder, titles, clips.audio, clips.log_mel, provenance, told=told, reference_roughness=roughness)
     return saved, clips.real_time_factor
 
 
 def card_facts(run: Run, known: Mapping[str, Any]) -> card.Facts:
     """The facts of a run, as its card wants them."""
     versions = json.loads((run.workdir / workdir.VERSIONS).read_text())
-    shown = {key: known[key] for key in ("parameters", "hours", "tracks", "licences", "seconds") if key in known}
+    shown = {
+        key: known[key]
+        for key in ("parameters", "hours", "tracks", "licences", "conditions", "seconds")
+        if key in known
+    }
     return card.Facts(
         name=run.workdir.name,
         domain=run.model.domain,
@@ -88,6 +102,21 @@ def card_facts(run: Run, known: Mapping[str, Any]) -> card.Facts:
         commands=run.commands,
         **shown,
     )
+
+
+def _heard(run: Run) -> np.ndarray:
+    """Which of the examples are heard: a few, as far apart as they are."""
+    return np.linspace(0, len(run.examples) - 1, min(NUM_CLIPS, len(run.examples))).astype(int)
+
+
+def _in_words(told: Mapping[str, Any]) -> str:
+    """What a clip was told, as a title has it: the text, or each of the others by name."""
+    words = told.get("text") or ", ".join(f"{name} {value}" for name, value in told.items())
+    return textwrap.shorten(words, TITLE, placeholder=" ...")
+
+
+def _without_text(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if name != "text"}
 
 
 def _render(run: Run, x_0: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -105,18 +134,20 @@ def _compiled(model: Model, function: str) -> Callable:
 def _save(
     run: Run,
     folder: str,
-    names: Sequence[str],
+    titles: Sequence[str],
     audio: np.ndarray,
     mels: np.ndarray,
     provenance: Sequence[Mapping[str, Any]],
+    told: Sequence[Mapping[str, Any]] = (),
     reference_roughness: float | None = None,
 ) -> list[artifacts.Clip]:
-    """Clips with their pictures, and all pictures as one grid."""
+    """Clips with their pictures, named by what they are and were told, and all pictures as one grid."""
     spec = MelSpec(**run.config["mel"])
     path = run.workdir / "samples" / folder
+    words = [_in_words(row) for row in told] or [""] * len(titles)
     clips = artifacts.save_clips(
         path,
-        names,
+        [f"{title}: {said}" if said else title for title, said in zip(titles, words)],
         audio,
         spec.sample_rate,
         provenance=provenance,
@@ -125,5 +156,5 @@ def _save(
         roughness=np.asarray(quality.roughness(mels)),
         reference_roughness=reference_roughness,
     )
-    picture.save_mels(path / "grid.png", mels, spec, titles=names)
+    picture.save_mels(path / "grid.png", mels, spec, titles=titles)  # fonts lack the scripts of some prompts
     return clips

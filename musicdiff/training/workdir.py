@@ -14,7 +14,7 @@ from musicdiff.errors import UsageError
 
 # data.source: as long as the data are the same, wherever they lie (`phases.record_data`).
 MAY_CHANGE = ("num_steps", "log_every", "sample_every", "checkpoint_every", "sampler.", "data.cache_dir", "data.source")
-MAY_CHANGE += ("optim.micro_batch",)
+MAY_CHANGE += ("optim.micro_batch", "guidance.")
 VERSIONS = "versions.json"
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "tensorflow-datasets", "librosa")
 

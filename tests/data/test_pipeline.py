@@ -1,5 +1,6 @@
 from itertools import islice
 
+import jax
 import numpy as np
 import pytest
 
@@ -8,7 +9,16 @@ from musicdiff.data.clips import Clips
 from musicdiff.errors import DataError, UsageError
 
 SHAPE = {"feature": "mel", "frames": 64, "batch_size": 6}
-FIELDS = ("name", "style", "tempo")
+
+
+def labels_of(split):
+    """What batches are told of their tracks: nested, and of every type."""
+
+    def describe(tracks):
+        words = {name: split.labels[name][tracks] for name in ("name", "style")}
+        return {"labels": words, "tempo": split.labels["tempo"][tracks], "pair": (tracks, tracks > 1)}
+
+    return describe
 
 
 def take(count, split, **options):
@@ -17,18 +27,19 @@ def take(count, split, **options):
 
 def assert_same(some, others):
     for a, b in zip(some, others, strict=True):
-        assert a.keys() == b.keys()
-        for key in a:
-            assert (a[key].dtype, a[key].shape) == (b[key].dtype, b[key].shape)
-            assert a[key].tobytes() == b[key].tobytes(), key
+        (leaves, structure), (other_leaves, other_structure) = jax.tree.flatten(a), jax.tree.flatten(b)
+        assert structure == other_structure
+        for x, y in zip(leaves, other_leaves):
+            assert (x.dtype, x.shape, x.tobytes()) == (y.dtype, y.shape, y.tobytes())
 
 
 def test_loaders_are_byte_equal(tracks):
     split = tracks.split("train")
-    numpy_ones = take(12, split, fields=FIELDS)
-    assert_same(numpy_ones, take(12, split, fields=FIELDS, loader="tf"))
-    assert_same(numpy_ones[7:], take(5, split, fields=FIELDS, loader="tf", start_step=7))
-    assert_same(numpy_ones[7:], take(5, split, fields=FIELDS, start_step=7))
+    described = {"describe": labels_of(split)}
+    numpy_ones = take(12, split, **described)
+    assert_same(numpy_ones, take(12, split, **described, loader="tf"))
+    assert_same(numpy_ones[7:], take(5, split, **described, loader="tf", start_step=7))
+    assert_same(numpy_ones[7:], take(5, split, **described, start_step=7))
 
 
 @pytest.mark.parametrize("loader", ["numpy", "tf"])
@@ -47,9 +58,10 @@ def test_loaders_are_byte_equal_on_latents(tracks, tmp_path):
 @pytest.mark.parametrize("loader", ["numpy", "tf"])
 def test_rows_of_processes_make_the_global_batch(tracks, loader):
     split = tracks.split("train")
-    parts = [take(4, split, rows=rows, loader=loader) for rows in ((0, 1), (1, 4), (4, 6))]
-    joined = [{key: np.concatenate([part[key] for part in step]) for key in step[0]} for step in zip(*parts)]
-    assert_same(joined, take(4, split))
+    options = {"loader": loader, "describe": labels_of(split)}
+    parts = [take(4, split, rows=rows, **options) for rows in ((0, 1), (1, 4), (4, 6))]
+    joined = [jax.tree.map(lambda *pieces: np.concatenate(pieces), *step) for step in zip(*parts)]
+    assert_same(joined, take(4, split, describe=labels_of(split)))
 
 
 @pytest.mark.parametrize("loader", ["numpy", "tf"])
@@ -65,7 +77,7 @@ def test_clips_are_cut_from_their_tracks(tracks):
     whole = split[range(len(split))]
     clips = Clips(split.frames, 64)
     seen = set()
-    for step, batch in enumerate(take(30, split, fields=FIELDS)):
+    for step, batch in enumerate(take(30, split, describe=labels_of(split))):
         plan = clips.batch(3, step, 6)
         assert batch["x_0"].dtype == np.float32 and batch["index"].dtype == np.int32
         np.testing.assert_array_equal(batch["weight"], np.ones(6, np.float32))
@@ -73,7 +85,9 @@ def test_clips_are_cut_from_their_tracks(tracks):
             clip = whole[record]["mel"][start : start + 64].astype(np.float32)
             np.testing.assert_array_equal(batch["x_0"][i, : len(clip)], clip)
             assert (batch["x_0"][i, len(clip) :] == -1).all()
-            assert batch["name"][i] == whole[record]["name"] and batch["style"][i] == whole[record]["style"]
+            assert {name: words[i] for name, words in batch["labels"].items()} == {
+                name: whole[record][name] for name in ("name", "style")
+            }
             np.testing.assert_equal(batch["tempo"][i], np.float32(whole[record]["tempo"]))
             seen.add(len(clip) < 64)
     assert seen == {True, False}  # short tracks were among them
@@ -90,9 +104,9 @@ def test_short_latents_are_filled_with_the_latent_of_silence(tracks, tmp_path):
     latents = build_latents(tracks, lambda mel: mel * 2 + 5, "affine", tmp_path, progress=False)
     split = latents.split("train")
     shortest = int(np.argmin(split.frames))
-    for batch in take(20, split, feature="latent", frames=100, fields=("name",)):
-        for clip, name in zip(batch["x_0"], batch["name"]):
-            if name == split.labels["name"][shortest]:
+    for batch in take(20, split, feature="latent", frames=100, describe=lambda tracks: {"track": tracks}):
+        for clip, track in zip(batch["x_0"], batch["track"]):
+            if track == shortest:
                 assert (clip[split.frames[shortest] :] == 3).all()
                 return
     raise AssertionError("the shortest track was not drawn")
@@ -101,7 +115,7 @@ def test_short_latents_are_filled_with_the_latent_of_silence(tracks, tmp_path):
 def test_held_out_clips_are_fixed_and_padded_with_weight_0(tracks):
     split = tracks.split("test")
     count = len(Clips(split.frames, 16))
-    options = {"feature": "mel", "frames": 16, "batch_size": 4, "fields": ("name",)}
+    options = {"feature": "mel", "frames": 16, "batch_size": 4, "describe": labels_of(split)}
     made = list(held_out(split, **options))
     assert_same(made, held_out(split, **options))
     assert len(made) == -(-count // 4) and all(batch["x_0"].shape == (4, 16, 8, 1) for batch in made)
@@ -124,7 +138,6 @@ def test_no_held_out_track(make_source, spec, tmp_path):
     [
         ({"feature": "latent"}, "'mel', not 'latent'"),
         ({"loader": "torch"}, "no loader 'torch'; there are: tf, numpy"),
-        ({"fields": ("mood",)}, "no field 'mood'; there are: name"),
         ({"rows": (3, 7)}, "within the batch of 6"),
         ({"rows": (2, 2)}, "within the batch of 6"),
     ],

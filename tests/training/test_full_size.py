@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).parents[2] / "experiments" / "benchmarks" / "full_size.p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in config.presets() if not name.endswith(":tiny")])
+@pytest.mark.parametrize("name", [name for name in config.presets() if ":tiny" not in name and name != "text:t5"])
 def test_a_full_size_step_runs(name):
     run = subprocess.run(
         [sys.executable, SCRIPT, name], env=os.environ | {"ONE": "1"}, capture_output=True, text=True, timeout=900

@@ -15,7 +15,13 @@ from musicdiff.training.step import LOG_SNR_EDGES
 def loss(params, frozen, batch, keys, number):
     noise = jax.vmap(lambda key: jax.random.normal(key))(keys)
     losses = params["scale"] * batch["x_0"][:, 0] + 0.1 * noise + frozen["shift"] + 0.0 * number
-    return losses, {"log_snr": 20 * batch["x_0"][:, 0] - 10, "noise": noise}
+    told = batch["cond"]["tempo"]["value"] * batch["cond"]["tempo"]["present"]
+    return losses, {"log_snr": 20 * batch["x_0"][:, 0] - 10, "noise": noise, "told": told}
+
+
+def tell(tracks):
+    """Every other track tells its number."""
+    return {"cond": {"tempo": {"value": np.float32(tracks), "present": tracks % 2 > 0}}}
 
 
 MODEL = SimpleNamespace(loss=loss)
@@ -28,7 +34,8 @@ def batches(size, rows=10):
     for start in range(0, rows, size):
         index = np.arange(start, start + size)
         weight = np.float32(index < rows)
-        yield {"x_0": x_0[np.minimum(index, rows - 1)], "index": np.minimum(index, rows - 1), "weight": weight}
+        index = np.minimum(index, rows - 1)
+        yield {"x_0": x_0[index], "index": index, "weight": weight, **tell(index)}
 
 
 def evaluate(size=4, params=PARAMS, seed=0, engine="pmap"):
@@ -47,6 +54,7 @@ def test_batches_do_not_matter(size):
 def test_means_are_those_of_the_real_examples():
     values = evaluate()
     np.testing.assert_allclose(values["loss"], 2 * 0.5 + 0.1 * values["noise"] + 1, rtol=1e-5)
+    assert values["told"] == (1 + 3 + 5 + 7 + 9) / 10  # each clip by what its own track tells
 
 
 def test_two_evaluations_differ_by_their_weights_alone():
@@ -59,19 +67,19 @@ def test_a_clip_has_a_noise_of_its_own_wherever_it_stands():
     """Also where all held-out clips are fewer than a batch: the rows that fill it repeat the last clip, index and all, and do not count."""
     lengths = np.array([40, 8, 3])  # 5 + 1 + 1 clips of 8 frames
     records = SimpleNamespace(array=lambda track, start, end: np.full(min(end, lengths[track]) - start, track))
-    split = SimpleNamespace(feature="mel", labels={}, frames=lengths, silence=np.float32(-1), records=records)
+    split = SimpleNamespace(feature="mel", frames=lengths, silence=np.float32(-1), records=records)
     evaluate = held_out.evaluator(MODEL, seed=0, engine="pmap")
 
     def noise(size):
         """Of each clip, seen through batches in which it alone counts."""
         found = {}
-        for batch in data.held_out(split, feature="mel", frames=8, batch_size=size):
+        for batch in data.held_out(split, feature="mel", frames=8, batch_size=size, describe=tell):
             for row in np.flatnonzero(batch["weight"]):
                 alone = batch | {"weight": np.float32(np.arange(size) == row)}
                 found[int(batch["index"][row])] = evaluate(PARAMS, FROZEN, [alone])["noise"]
         return found
 
-    (batch,) = data.held_out(split, feature="mel", frames=8, batch_size=12)
+    (batch,) = data.held_out(split, feature="mel", frames=8, batch_size=12, describe=tell)
     assert batch["weight"].tolist() == [1] * 7 + [0] * 5 and set(batch["index"][7:]) == {batch["index"][6]}
     assert len(set(noise(12).values())) == 7
     assert noise(12) == noise(3) == noise(1)

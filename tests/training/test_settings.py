@@ -78,7 +78,16 @@ def test_an_unknown_key_is_named_with_those_that_exist(key, message):
 
 @pytest.mark.parametrize(
     ("name", "section"),
-    [("vae", "process"), ("vae", "sampler"), ("vae", "vae"), ("mel", "vae"), ("mel", "frames"), ("latent", "text")],
+    [
+        ("vae", "process"),
+        ("vae", "sampler"),
+        ("vae", "conditions"),
+        ("vae", "guidance"),
+        ("vae", "vae"),
+        ("mel", "vae"),
+        ("mel", "frames"),
+        ("latent", "text"),
+    ],
 )
 def test_a_section_that_the_model_does_not_read_is_refused(name, section):
     assert refusal(micro.make_config(name) | {section: {}}).startswith(f"config has no option {section!r}; ")
@@ -87,7 +96,7 @@ def test_a_section_that_the_model_does_not_read_is_refused(name, section):
 def test_a_section_that_a_new_model_reads_is_taken(monkeypatch):
     """By the parameters of its factory alone, those before the star."""
 
-    def build(spec, vocoder, where, network, process, dtype, ema, *, frames): ...
+    def build(spec, vocoder, where, network, process, conditions, dtype, ema, *, frames): ...
 
     monkeypatch.setattr("musicdiff.models.mel.build", build)
     config = micro.make_config("mel")
@@ -96,7 +105,9 @@ def test_a_section_that_a_new_model_reads_is_taken(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["mel", "latent"])
-@pytest.mark.parametrize("key", ["seed", "milestones", "data", "network", "process", "sampler"])
+@pytest.mark.parametrize(
+    "key", ["seed", "milestones", "data", "network", "process", "conditions", "sampler", "guidance"]
+)
 def test_a_missing_key_is_named(name, key):
     config = micro.make_config(name)
     del config[key]

@@ -1,12 +1,14 @@
 """One update: sums that do not depend on the pieces a batch is walked in, means by weight, and losses by level of noise."""
 
 import functools
+import json
 from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import processes
 import pytest
 
 from musicdiff.training import step
@@ -16,9 +18,11 @@ WEIGHTS = np.float32([1, 1, 0, 1, 1, 0, 1, 1])
 
 
 def loss(params, frozen, batch, keys, number):
-    """A loss that depends on everything that it is given: parameters, frozen, data, the example's key and the step."""
+    """A loss that depends on everything that it is given: parameters, frozen, data, conditions, the example's key and the step."""
     noise = jax.vmap(lambda key: jax.random.normal(key, (3,)))(keys)
-    losses = jnp.sum((batch["x_0"] @ params["kernel"] + frozen["bias"] + noise) ** 2, axis=-1) + number
+    (tokens, mask), tempo = batch["cond"]["text"]["value"], batch["cond"]["tempo"]
+    told = jnp.sum(tokens * mask[..., None], axis=1) + jnp.where(tempo["present"], tempo["value"], 7.0)[:, None]
+    losses = jnp.sum((batch["x_0"] @ params["kernel"] + frozen["bias"] + noise + told) ** 2, axis=-1) + number
     log_snr = 12 * jnp.tanh(batch["x_0"][:, 0])
     return losses, {"log_snr": log_snr, "twice": 2 * losses}
 
@@ -35,8 +39,11 @@ def make_state(number=0):
 
 
 def make_batch(rows=8):
-    x_0 = np.random.default_rng(0).normal(size=(rows, 4)).astype(np.float32)
-    return {"x_0": x_0, "index": np.arange(rows) + 100, "weight": WEIGHTS[:rows]}
+    rng = np.random.default_rng(0)
+    x_0, tokens, tempo = (rng.normal(size=(rows, *shape)).astype(np.float32) for shape in ((4,), (5, 3), ()))
+    text = {"value": (tokens, rng.random((rows, 5)) < 0.5), "present": np.arange(rows) > 0}
+    cond = {"text": text, "tempo": {"value": tempo, "present": np.arange(rows) % 3 > 0}}
+    return {"x_0": x_0, "index": np.arange(rows) + 100, "weight": WEIGHTS[:rows], "cond": cond}
 
 
 @functools.cache
@@ -55,7 +62,8 @@ def test_sums_are_those_of_the_examples_alone():
     """One row at a time, by weight; a row of weight 0 counts for nothing."""
     state, _ = make_state()
     sums, count = sums_of(1)(state, FROZEN, make_batch())
-    alone = [sums_of(1)(state, FROZEN, {name: x[i : i + 1] for name, x in make_batch().items()}) for i in range(8)]
+    rows = [jax.tree.map(lambda x, i=i: x[i : i + 1], make_batch()) for i in range(8)]
+    alone = [sums_of(1)(state, FROZEN, row) for row in rows]
     total = jax.tree.map(lambda *leaves: sum(leaves), *alone)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-4), (sums, count), total)
     assert count == 6 and not np.any(alone[2][0]["grads"]["kernel"])
@@ -121,3 +129,12 @@ def test_parts_are_strided_so_that_devices_keep_their_rows():
 
     total = step.accumulate(sums, {"x": jnp.arange(8.0)}, 2)
     assert total["first"] == 0 + 1 and total["sum"] == 28 and set(seen) == {(4,)}
+
+
+def test_conditions_are_divided_over_devices():
+    """With engines and micro-batches as training has them: every clip is told its own."""
+    results = json.loads(processes.finish(processes.start("told.py"), seconds=120))
+    expected = results.pop("pmap 1")
+    assert len(results) == 5 and len(set(expected["losses"])) == 3
+    for name, result in results.items():
+        jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, err_msg=name), result, expected)

@@ -37,6 +37,7 @@ def test_a_new_folder_holds_configuration_and_versions(tmp_path):
         {"num_steps": 9}, {"log_every": 3}, {"sample_every": 0}, {"checkpoint_every": 1},
         {"sampler__num_steps": 50}, {"sampler__name": "heun"}, {"sampler__eta": 0.5}, {"data__cache_dir": "elsewhere"},
         {"data__source": "folder:moved"}, {"optim__micro_batch": 2},
+        {"guidance__scale": 4.0},
     ],
     ids=str,
 )  # fmt: skip

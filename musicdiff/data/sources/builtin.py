@@ -25,6 +25,7 @@ def build(argument: str = "") -> TrackSource:
         name="builtin",
         tracks=tuple(_track(index) for index in range(count)),
         fingerprint=hashlib.sha256(content.encode()).hexdigest(),
+        label_fingerprint=f"songs {songs.VERSION}",
     )
 
 

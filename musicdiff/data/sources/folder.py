@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import numpy as np
 from etils import epath
@@ -22,8 +23,8 @@ SAMPLED_BYTES = 1 << 16  # of each end of a file
 def build(argument: str) -> TrackSource:
     """The audio files under a local or remote folder, with the labels that `labels.read_labels` finds beside them.
 
-    A file whose name is no text and a folder that cannot be opened are tracks that cannot be read. The fingerprint is of relative paths,
-    labels, and each file's size and both ends: a tree that is moved or touched keeps it.
+    A file whose name is no text and a folder that cannot be opened are tracks that cannot be read. The fingerprint is of relative paths and of
+    each file's size and both ends: a tree that is moved or touched keeps it.
 
     Raises:
         UsageError: no path given.
@@ -55,9 +56,8 @@ def build(argument: str) -> TrackSource:
     tracks += [Track(name=_escaped(file), read=partial(_refuse, reason)) for file, reason in unusable.items()]
     with ThreadPoolExecutor(8) as pool:
         stamps = list(pool.map(lambda file: _stamp(root / file), named))
-    content = [[(file, stamp, labels[file]) for file, stamp in zip(named, stamps)], unusable, unread]
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-    return TrackSource(f"folder:{argument}", tuple(tracks), digest, tuple(unread))
+    audio_fingerprint = _digest([list(zip(named, stamps)), unusable])
+    return TrackSource(f"folder:{argument}", tuple(tracks), audio_fingerprint, _digest([labels, unread]), tuple(unread))
 
 
 def _visible(root: epath.Path, paths: Iterable[epath.PathLike]) -> list[str]:
@@ -96,3 +96,7 @@ def _stamp(path: epath.Path) -> str:
             return f"{size}:{hashlib.sha256(head + file.read()).hexdigest()}"
     except OSError:  # `read` will say it
         return "unreadable"
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from musicdiff.data import build_tracks, open_source
+from musicdiff.data import build_latents, build_tracks, builders, open_source
+from musicdiff.data.records import SPLITS
 from musicdiff.errors import DataError, UsageError
 
 
@@ -38,12 +39,17 @@ def test_tracks(folder):
     assert (audio.shape, rate) == ((8000, 1), 16000)
 
 
-def test_a_moved_or_touched_tree_keeps_its_fingerprint(folder, tmp_path):
-    before = open_source(f"folder:{folder}").fingerprint
+def fingerprints(root):
+    source = open_source(f"folder:{root}")
+    return source.fingerprint, source.label_fingerprint
+
+
+def test_a_moved_or_touched_tree_keeps_its_fingerprints(folder, tmp_path):
+    before = fingerprints(folder)
     moved = tmp_path / "elsewhere"
     shutil.copytree(folder, moved, copy_function=shutil.copyfile)  # with other times
     (moved / "notes.md").unlink()
-    assert open_source(f"folder:{moved}").fingerprint == before
+    assert fingerprints(moved) == before
 
 
 def change_audio(root):
@@ -55,20 +61,31 @@ def change_audio(root):
     "change",
     [
         change_audio,
-        lambda root: (root / "a/one.txt").write_text("another"),
         lambda root: (root / "a/one.wav").rename(root / "a/uno.wav"),
-        lambda root: (root / "a/one.json").write_text('{"tempo": 90}'),
-        lambda root: (root / "a/one.txt").unlink(),
-        lambda root: (root / "metadata.csv").write_text("file,key\nfour.aiff,C\n"),
-        lambda root: (root / "a/two.txt").write_bytes(b"\xff"),  # says nothing, but the report says so
         lambda root: (root / "four.aiff").unlink(),
         lambda root: (root / "b").rename(root / "c"),
     ],
 )
-def test_every_change_of_audio_or_labels_changes_it(folder, change):
-    before = open_source(f"folder:{folder}").fingerprint
+def test_every_change_of_audio_or_names_changes_its_fingerprint(folder, change):
+    before = fingerprints(folder)
     change(folder)
-    assert open_source(f"folder:{folder}").fingerprint != before
+    assert fingerprints(folder)[0] != before[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda root: (root / "a/one.txt").write_text("another"),
+        lambda root: (root / "a/one.json").write_text('{"tempo": 90}'),
+        lambda root: (root / "a/one.txt").unlink(),
+        lambda root: (root / "metadata.csv").write_text("file,key\nfour.aiff,C\n"),
+        lambda root: (root / "a/two.txt").write_bytes(b"\xff"),  # says nothing, but the report says so
+    ],
+)
+def test_every_change_of_labels_changes_theirs_alone(folder, change):
+    audio, labels = fingerprints(folder)
+    change(folder)
+    assert fingerprints(folder)[0] == audio and fingerprints(folder)[1] != labels
 
 
 def test_the_ends_of_large_files_are_read(folder):
@@ -121,6 +138,35 @@ def test_labels_that_cannot_be_read(folder, spec, tmp_path):
     assert json.loads((made.path / "report.json").read_text())["unread_labels"] == list(source.unread_labels)
     with pytest.raises(DataError, match=r"^a/one\.txt: "):
         build(strict=True)  # from the cache
+
+
+def test_edited_labels_cost_no_mel(folder, spec, tmp_path, monkeypatch):
+    """The cache is found, with the labels of now; the latents made of it are too."""
+    options = {"cache_dir": tmp_path / "cache", "progress": False}
+
+    def build():
+        return build_tracks(open_source(f"folder:{folder}"), spec, **options)
+
+    encode = partial(build_latents, encode=lambda mel: mel[::2], fingerprint="half", **options)
+    before = build()
+    latents = encode(before)
+    (folder / "a/one.txt").write_text("another caption")
+    (folder / "a/two.json").write_text('{"tempo": 90, "style": 7}')
+    monkeypatch.setattr(builders, "whole_mel", None)
+    after = build()
+    assert (after.path, after.fingerprint) == (before.path, before.fingerprint)
+    assert after.label_fingerprint != before.label_fingerprint
+    assert after.unread_labels == [{"name": "a/two.json", "reason": "style should be text, not 7"}]
+    relabelled = encode(after)
+    assert relabelled.path == latents.path and relabelled.unread_labels == after.unread_labels
+    for tracks in (after, relabelled):
+        found = {}
+        for split in map(tracks.split, SPLITS):
+            for i, record in enumerate(split[range(len(split))]):
+                found[record["name"]] = record["caption"], record["tempo"]
+                np.testing.assert_equal(found[record["name"]], (split.labels["caption"][i], split.labels["tempo"][i]))
+        assert found["a/one.wav"][0] == "another caption" and np.isnan(found["a/one.wav"][1])
+        assert found["a/two.FLAC"] == ("a, 90 bpm", 90)
 
 
 def test_reasons_do_not_repeat_the_path(folder):

@@ -1,0 +1,95 @@
+"""The cache of frozen encoders: a text is encoded once, an edited one alone again, and files that are not whole do not count."""
+
+import numpy as np
+import pytest
+
+from musicdiff.training import encodings
+from musicdiff.typing import Condition
+
+TEXTS = ["slow", "", "fast and loud", "日本 é"]
+
+
+class Encoder:
+    """A stand-in for a frozen encoder, that counts: tokens are the bytes of a text."""
+
+    def __init__(self, fingerprint="weights"):
+        self.encoded = []
+        self.condition = Condition(None, self.read, None, fingerprint)
+
+    def read(self, values):
+        tokens, mask = np.zeros((len(values), 6, 2), np.float32), np.zeros((len(values), 6), bool)
+        for row, known, text in zip(tokens, mask, values):
+            if text is not None:
+                self.encoded.append(text)
+                content = text.encode()[:6]
+                row[: len(content), 0], known[: len(content)] = np.frombuffer(content, np.uint8), True
+        return tokens, mask
+
+
+def expected(texts):
+    return Encoder().read(texts)
+
+
+def assert_read(encoder, texts, cache_dir):
+    found = encodings.read(encoder.condition, texts, cache_dir)
+    assert isinstance(found, tuple)
+    for a, b in zip(found, expected(texts), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_text_is_encoded_once(tmp_path, capsys):
+    encoder = Encoder()
+    assert_read(encoder, TEXTS, tmp_path)
+    assert encoder.encoded == TEXTS
+    assert "encoded 4 of 4 different texts in " in capsys.readouterr().out
+    again = Encoder()
+    assert_read(again, TEXTS[::-1], tmp_path)
+    assert not again.encoded and not capsys.readouterr().out
+
+
+def test_an_edited_text_alone_is_encoded_again(tmp_path, capsys):
+    assert_read(Encoder(), TEXTS, tmp_path)
+    edited = Encoder()
+    assert_read(edited, ["Slow", *TEXTS[1:]], tmp_path)
+    assert edited.encoded == ["Slow"]
+    assert "encoded 1 of 4 different texts" in capsys.readouterr().out
+    back = Encoder()
+    assert_read(back, TEXTS, tmp_path)
+    assert not back.encoded
+
+
+def test_encoders_do_not_share(tmp_path):
+    assert_read(Encoder(), TEXTS, tmp_path)
+    other = Encoder("others")
+    assert_read(other, TEXTS, tmp_path)
+    assert len(other.encoded) == 4 and len(list(tmp_path.iterdir())) == 2
+
+
+def test_many_texts_are_many_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(encodings, "SHARD", 2)
+    texts = [f"text {i}" for i in range(5)]
+    assert_read(Encoder(), texts, tmp_path)
+    assert len(list(tmp_path.glob("*/*"))) == 3
+    again = Encoder()
+    assert_read(again, texts, tmp_path)
+    assert not again.encoded
+
+
+@pytest.mark.parametrize("kept", [0, 5, 200, -1])
+def test_a_killed_writer_loses_its_own_file_only(tmp_path, monkeypatch, kept):
+    monkeypatch.setattr(encodings, "SHARD", 2)
+    assert_read(Encoder(), TEXTS, tmp_path)
+    files = sorted(tmp_path.glob("*/*"))
+    files[0].write_bytes(files[0].read_bytes()[:kept])
+    after = Encoder()
+    assert_read(after, TEXTS, tmp_path)
+    assert len(after.encoded) == 2
+    healed = Encoder()
+    assert_read(healed, TEXTS, tmp_path)
+    assert not healed.encoded and sorted(tmp_path.glob("*/*")) == files
+
+
+def test_no_text_at_all(tmp_path):
+    assert_read(Encoder(), [], tmp_path)
+    assert not list(tmp_path.iterdir())
