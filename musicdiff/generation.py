@@ -5,9 +5,10 @@ Sampler, decoder and vocoder are one compiled program.
 
 import functools
 import math
+import operator
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import jax
@@ -15,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
+from musicdiff import conditioning, facts, milestones, models, parallel, plugins, prompts, randomness, samplers, weights
 from musicdiff import config as configuration
-from musicdiff import facts, milestones, models, parallel, plugins, randomness, samplers, weights
 from musicdiff.diffusion import grids, guidance
 from musicdiff.diffusion.guidance import Guidance
 from musicdiff.errors import DataError, UsageError
@@ -55,7 +56,8 @@ class Generator:
 class Clips:
     """B clips: audio float32 [B, N, C], log_mel [B, T, F, C], the seed of each, the sampler's settings, and the seconds that it took.
 
-    evaluations: of networks, for each clip; notes: lines about what will hardly be wanted
+    evaluations: of networks, for each clip; told: {condition: value} for each clip; negative: what guidance led away from, nothing if empty;
+    notes: lines about what will hardly be wanted
     """
 
     audio: np.ndarray
@@ -66,6 +68,8 @@ class Clips:
     compute_seconds: float
     settings: dict[str, Any]
     evaluations: int
+    told: tuple[dict[str, Any], ...]
+    negative: dict[str, Any]
     guidance: Guidance | None = None
     notes: tuple[str, ...] = ()
 
@@ -110,77 +114,108 @@ def load(workdir: Any, *, milestone: str = "latest", autoguide: str | None = Non
     )
 
 
-def generate(
-    generator: Generator,
-    *,
-    seeds: Sequence[int],
-    seconds: float | None = None,
-    sampler: Mapping[str, Any] | None = None,
-    guidance: Guidance | None = None,
-    batch_size: int = 8,
-    padding: str = "zeros",
-) -> Clips:
-    """One clip a seed; a clip depends on its own seed alone, not on its neighbours.
-
-    seconds: of audio, exact to the sample; by default the model's own length. Other lengths are sampled at the next multiple that the model takes
-    sampler: changes to config.sampler: name, num_steps, grid, and the sampler's own options
-    guidance: away from the generator's weaker model
-    batch_size: clips computed at once
-    Raises UsageError for unknown samplers, grids and options, for a duration or seed out of range, guidance without a weaker model or the reverse.
-    """
-    domain = generator.model.domain
-    if not seeds or any(not 0 <= seed < 2**32 for seed in seeds):
-        raise UsageError("seeds are whole numbers from 0 to 4294967295, one for each clip")
-    settings = merged_sampler(generator.config["sampler"], sampler or {})
-    samples, frames = _length(domain, seconds)
-    grid, options = grid_and_options(generator.model, settings)
-    if generator.weaker is not None and guidance is None:
-        raise UsageError("a generator with a weaker model needs a scale to be guided by: guidance=Guidance(2.0), say")
-    if guidance and generator.weaker is None:
-        raise UsageError(
-            "this model has no conditions: guidance needs a weaker model, an earlier milestone of the run (--autoguide MILESTONE)"
-        )
-    if batch_size < 1:
-        raise UsageError(f"batch_size must be 1 or more, not {batch_size}")
-    batch_size = min(batch_size, len(seeds))
-    program = _program(generator.model, settings["name"], frames, padding)
-    # What is absent, None, is no argument of the program: a variant of it without that part.
-    numbers = guidance and {k: None if v is None else np.float32(v) for k, v in asdict(guidance).items()}
-    guide = guidance and (generator.weaker, numbers)
-    audio, log_mels, compile_seconds, compute_seconds = [], [], 0.0, 0.0
-    for start in range(0, len(seeds), batch_size):
-        # A short last chunk is filled: one compilation.
-        chunk = np.resize(np.asarray(seeds[start : start + batch_size], np.uint32), batch_size)
-        kept = min(batch_size, len(seeds) - start)
-        arguments = (generator.params, generator.frozen, grid, options, guide, chunk)
-        compile_seconds += program.compile(*arguments)
-        clock = time.perf_counter()
-        log_mel, waveform = program(*arguments)
-        compute_seconds += time.perf_counter() - clock
-        audio.append(waveform[:kept, :samples])
-        log_mels.append(log_mel[:kept])
-    audio, log_mel = np.concatenate(audio), np.concatenate(log_mels)
-    where = guidance and Guidance(1.0, guidance.interval)  # whatever the scale, the evaluations are the same
-    return Clips(
-        audio,
-        log_mel,
-        domain.sample_rate,
-        tuple(seeds),
-        compile_seconds,
-        compute_seconds,
-        settings,
-        count_evaluations(settings["name"], tuple(options.items()), tuple(grid), where),
-        guidance,
-        notes_on(generator.model, settings, float(grid[0])),
+def generate(generator: Generator, **asked: Any) -> Clips:
+    """All clips of `stream` at once; takes what it takes, and raises what it raises."""
+    batches = list(stream(generator, **asked))
+    return replace(
+        batches[0],
+        audio=np.concatenate([batch.audio for batch in batches]),
+        log_mel=np.concatenate([batch.log_mel for batch in batches]),
+        seeds=tuple(seed for batch in batches for seed in batch.seeds),
+        told=tuple(row for batch in batches for row in batch.told),
+        compile_seconds=sum(batch.compile_seconds for batch in batches),
+        compute_seconds=sum(batch.compute_seconds for batch in batches),
     )
 
 
-def provenance(generator: Generator, clips: Clips, seed: int) -> dict[str, Any]:
-    """What a generated file says of itself."""
+def stream(
+    generator: Generator,
+    *,
+    seeds: Sequence[int],
+    told: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    negative: Mapping[str, Any] | None = None,
+    guidance: Guidance | None = None,
+    seconds: float | None = None,
+    sampler: Mapping[str, Any] | None = None,
+    batch_size: int = 8,
+    padding: str = "zeros",
+) -> Iterator[Clips]:
+    """One clip a seed, in batches as they are computed; a clip depends on its own seed and on what it is told, not on its neighbours.
+
+    Everything is checked before the first batch.
+
+    told: {condition: value}, such as {'text': 'calm piano', 'tempo': 94}, for all clips, or one such mapping a seed; what is '' or None is not told
+    negative: the same, what guidance leads all clips away from; nothing by default
+    guidance: towards what is told (arXiv 2207.12598), or away from the generator's weaker model (arXiv 2406.02507). By default that of the
+        configuration where something is told, and else none
+    seconds: of audio, exact to the sample; by default the model's own length. Other lengths are sampled at the next multiple that the model takes
+    sampler: changes to config.sampler: name, num_steps, grid, and the sampler's own options
+    batch_size: clips computed at once
+    Raises UsageError for unknown samplers, grids, options and conditions, for a duration, seed or value out of range, for guidance away
+    from nothing, and for a weaker model without guidance.
+    """
+    model = generator.model
+    if not seeds or any(not 0 <= seed < 2**32 for seed in seeds):
+        raise UsageError("seeds are whole numbers from 0 to 4294967295, one for each clip")
+    told = [told or {}] * len(seeds) if told is None or isinstance(told, Mapping) else list(told)
+    if len(told) != len(seeds):
+        raise UsageError(f"{len(seeds)} seeds and {len(told)} things to tell: one for each seed, or one for all")
+    settings = merged_sampler(generator.config["sampler"], sampler or {})
+    samples, frames = _length(model.domain, seconds)
+    grid, options = grid_and_options(model, settings)
+    rows = jax.tree.map(
+        np.asarray, {"seeds": np.asarray(seeds, np.uint32), "cond": conditioning.tell(model.conditions, told)}
+    )
+    without = conditioning.tell(model.conditions, [negative or {}])  # one row, for all clips
+    told, negative, weaker = [prompts.known(row) for row in told], prompts.known(negative or {}), generator.weaker
+    guidance = prompts.choose_guidance(guidance, generator.config, model, told, negative, weaker is not None)
+    if batch_size < 1:
+        raise UsageError(f"batch_size must be 1 or more, not {batch_size}")
+    batch_size = min(batch_size, len(seeds))
+    program = _program(model, settings["name"], frames, padding)
+    guide = None  # what is absent, None, is no argument of the program: a variant of it without that part
+    if guidance and guidance.scale != 1.0:  # at 1 the second evaluation would be multiplied by zero
+        numbers = {name: None if value is None else np.float32(value) for name, value in asdict(guidance).items()}
+        guide = {"weaker": weaker, "numbers": numbers}
+    acting = guide and Guidance(0.0, guidance.interval)  # whatever the scale, the evaluations are the same
+    evaluations = count_evaluations(settings["name"], tuple(options.items()), tuple(grid), acting)
+    notes = (*notes_on(model, settings, float(grid[0])), *prompts.notes_on(model.conditions, told))
+    for start in range(0, len(seeds), batch_size):
+        kept = min(batch_size, len(seeds) - start)
+        filled = np.resize(np.arange(start, start + kept), batch_size)  # a short last batch too: one compilation
+        batch = jax.tree.map(operator.itemgetter(filled), rows)
+        if guide and weaker is None:
+            batch["without"] = jax.tree.map(lambda x: np.repeat(x, batch_size, axis=0), without)
+        arguments = (generator.params, generator.frozen, grid, options, guide, batch)
+        compile_seconds = program.compile(*arguments)
+        clock = time.perf_counter()
+        log_mel, audio = program(*arguments)
+        yield Clips(
+            audio[:kept, :samples],
+            log_mel[:kept],
+            model.domain.sample_rate,
+            tuple(seeds[start : start + kept]),
+            compile_seconds,
+            time.perf_counter() - clock,
+            settings,
+            evaluations,
+            tuple(told[start : start + kept]),
+            negative,
+            guidance,
+            notes,
+        )
+
+
+def provenance(generator: Generator, clips: Clips, i: int) -> dict[str, Any]:
+    """What the file of the i-th clip says of itself."""
     guide = clips.guidance and asdict(clips.guidance) | {"autoguide": generator.weaker_milestone}
     if guide and guide["interval"]:
         guide["interval"] = list(guide["interval"])
+    conditions = dict(clips.told[i])
     return {
+        "prompt": conditions.pop("text", None),
+        "conditions": conditions,
+        "negative": clips.negative,
         "model": generator.config["model"]["name"],
         "config": configuration.fingerprint(generator.config),
         "step": generator.step,
@@ -188,8 +223,7 @@ def provenance(generator: Generator, clips: Clips, seed: int) -> dict[str, Any]:
         "sampler": clips.settings,
         "evaluations": clips.evaluations,
         "guidance": guide,
-        "seed": seed,
-        "prompt": None,
+        "seed": clips.seeds[i],
     }
 
 
@@ -244,15 +278,16 @@ def count_evaluations(
     """Evaluations of networks in one sampling: the same compiled loop over a single number, by denoisers that only count."""
     count = 0
 
-    def tick():
+    def tick(examples):
         nonlocal count
-        count += 1
+        count += int(examples)
 
-    def counting(x_t, log_snr, to=None):
-        jax.debug.callback(tick)
+    def counting(x_t, log_snr, cond, to=None):
+        jax.debug.callback(tick, len(x_t))  # 2 where the model and what it is led away from are one call
         return Prediction(x_t, x_t)
 
-    denoise_fn = guidance.away_from(counting, counting, **asdict(guide)) if guide else counting
+    plain = guidance.conditional(counting, {})
+    denoise_fn = guidance.away_from(counting, None, {}, {}, **asdict(guide)) if guide else plain
 
     @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
     def run(grid):
@@ -266,17 +301,18 @@ def count_evaluations(
 
 @functools.lru_cache(maxsize=16)
 def _program(model: Model, sampler: str, frames: int, padding: str):
-    """(params, frozen, grid, options, guide, seeds [B]) -> (log_mel [B, T, F, C], audio [B, N, C]), over all devices."""
+    """(params, frozen, grid, options, guide, {'seeds': [B], 'cond', 'without'}) -> (log_mel [B, T, F, C], audio [B, N, C]), over all devices."""
     domain = model.domain
     shape = (frames, *domain.shape[1:])
 
-    def run(params, frozen, grid, options, guide, seeds):
+    def run(params, frozen, grid, options, guide, rows):
+        seeds, cond = rows["seeds"], rows["cond"]
         x_T = jax.vmap(lambda key: jax.random.normal(key, shape))(randomness.seed_keys(seeds, "x_T"))
-        denoise_fn = guidance.conditional(model.denoise_fn(params, frozen, padding), {})
+        f = model.denoise_fn(params, frozen, padding)
+        denoise_fn = guidance.conditional(f, cond)
         if guide:
-            weaker, numbers = guide
-            weaker_fn = guidance.conditional(model.denoise_fn(weaker, frozen, padding), {})
-            denoise_fn = guidance.away_from(denoise_fn, weaker_fn, **numbers)
+            weaker = None if guide["weaker"] is None else model.denoise_fn(guide["weaker"], frozen, padding)
+            denoise_fn = guidance.away_from(f, weaker, cond, rows.get("without"), **guide["numbers"])
         if not model.flow_map:  # whose x_0, on the way to a level that is not data, is no estimate of data
             denoise_fn = guidance.clip(denoise_fn, domain.x_0_range)
         built = samplers.build(sampler, **options)

@@ -206,7 +206,7 @@ WORKDIR = "WORKDIR"  # stands for a trained one
     ("arguments", "code", "words"),
     [
         (["train"], 2, ["name a configuration", "latent:tiny"]),
-        (["train", "mell:tiny"], 2, ["mell", "latent, mel, vae"]),
+        (["train", "mell:tiny"], 2, ["mell", "latent, mel, text, vae"]),
         (["train", "mel:tny"], 2, ["tny", "tiny"]),
         (["train", "mel:tiny", "--workdir", "run", "--config.optim.lr=1"], 2, ["lr"]),
         (["train", "mel:tiny", "latent:tiny"], 2, ["one configuration at a time", "mel:tiny, latent:tiny"]),

@@ -115,10 +115,10 @@ def test_an_unusable_override_is_named(change, words):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("mell:tiny", ["mell", "latent, mel, vae"]),
+        ("mell:tiny", ["mell", "latent, mel, text, vae"]),
         ("mel:tny", ["mel.py", "'tny'", "256x256", "tiny"]),
-        ("configs/none.py", ["none.py", "latent, mel, vae"]),
-        ("", ["latent, mel, vae"]),
+        ("configs/none.py", ["none.py", "latent, mel, text, vae"]),
+        ("", ["latent, mel, text, vae"]),
         ("base", ["base"]),
     ],
 )

@@ -1,5 +1,6 @@
 """Clips on disk: NAME.wav, its provenance in NAME.json, the picture of its mel in NAME.png. A folder of them is all that a page needs."""
 
+import hashlib
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -128,7 +129,13 @@ def file_names(names: Sequence[str]) -> list[str]:
 def _slug(name: str) -> str:
     name = unicodedata.normalize("NFKC", name)  # one spelling of é, whatever the file system makes of two
     words = "".join(c if c.isalnum() or c in "._+" else "-" for c in name).split("-")
-    slug = "-".join(word for word in words if word).encode()[:NAME_BYTES].decode(errors="ignore")
+    slug = "-".join(word for word in words if word)
+    whole = slug.encode()
+    if len(whole) > NAME_BYTES:
+        # A title begins with what a clip is, and ends with its seed: the middle becomes a digest.
+        head, middle, tail = whole[: NAME_BYTES - 40], whole[NAME_BYTES - 40 : -30], whole[-30:]
+        first, last = (part.decode(errors="ignore").strip("-") for part in (head, tail))
+        slug = f"{first}-{hashlib.sha256(middle).hexdigest()[:8]}-{last}"
     return slug.strip("._-") or "clip"  # a leading dot hides a file, a trailing one is lost on Windows
 
 

@@ -16,7 +16,8 @@ from musicdiff.artifacts.clips import Clip, read_clips
 
 PAGE = "listen.html"
 STEP_FOLDER = re.compile(r"step_(\d+)")
-SHOWN_APART = ("name", "prompt", "findings")  # of a provenance: they stand on the card itself
+# Of a provenance: they stand on the card itself.
+SHOWN_APART = ("name", "prompt", "conditions", "negative", "findings")
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,10 @@ def _card(folder: epath.Path, clip: Clip) -> str:
     prompt = clip.provenance.get("prompt")
     if prompt and prompt != clip.title:
         lines.append(f"<p>{_value(prompt)}</p>")
+    for key, introduction in (("conditions", ""), ("negative", "away from ")):
+        if isinstance(told := clip.provenance.get(key), dict) and told:
+            words = ", ".join(f"{name} {value}" for name, value in told.items())
+            lines.append(f"<p>{html.escape(introduction + words)}</p>")
     if clip.picture is not None:
         alt = f"Mel spectrogram of {title}: time to the right, pitch upwards"
         lines.append(f'<img src="{_link(folder, clip.picture)}" alt="{alt}" loading="lazy">')

@@ -97,7 +97,7 @@ def limited_interval(guided: DenoiseFn, plain: DenoiseFn, low: float | Array, hi
 class Guidance:
     """The numbers of `away_from`, checked: how far a sampling goes beyond its model, and where.
 
-    scale: 1 is the model itself, 0 the weaker one
+    scale: 1 is the model itself, 0 what it is led away from
     interval: (low, high), the log_snr at which it acts; None: everywhere
     rescale: 0 .. 1, how far a prediction's deviation goes back to that of the model itself
     Raises UsageError for numbers out of range.
@@ -120,15 +120,24 @@ class Guidance:
 
 
 def away_from(
-    f: DenoiseFn,
-    g: DenoiseFn,
+    f: Callable[..., Prediction],
+    weaker: Callable[..., Prediction] | None,
+    cond: Cond,
+    without: Cond | None,
     scale: float | Array,
     interval: tuple[float, float] | Array | None,
     rescale: float | Array,
 ) -> DenoiseFn:
-    """f autoguided by g within an interval of levels [2], or at all of them (None)."""
-    guided = autoguidance(f, g, scale, rescale)
-    return guided if interval is None else limited_interval(guided, f, interval[0], interval[1])
+    """f told `cond`, guided within an interval of levels [2], or at all of them (None).
+
+    weaker: the model to be led away from, told the same; None: f itself told `without`
+    """
+    plain = conditional(f, cond)
+    if weaker is None:
+        guided = classifier_free(f, cond, without, scale, rescale)
+    else:
+        guided = autoguidance(plain, conditional(weaker, cond), scale, rescale)
+    return guided if interval is None else limited_interval(guided, plain, interval[0], interval[1])
 
 
 def _beyond(

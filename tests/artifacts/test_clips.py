@@ -99,6 +99,18 @@ def test_hostile_names_become_safe_files(hostile):
     assert not set(name) & set('/\\:*?"<>|\n\0 ') and not name.startswith(".") and not name.endswith(".")
 
 
+@pytest.mark.parametrize("letter", ["x", "音"])
+def test_long_names_keep_their_ends_and_differ(letter):
+    """However far apart they are saved; and they are sorted by their ends, as seeds are."""
+    titles = [f"calm {letter * 99}{middle} seed {seed}" for middle in ("a", "b") for seed in range(3)]
+    names = [file_names([title])[0] for title in titles]
+    assert len(set(names)) == 6 and max(len(name.encode()) for name in names) <= NAME_BYTES
+    assert names[:3] == sorted(names[:3])
+    assert all(
+        name.startswith("calm-") and name.endswith(title[-6:].replace(" ", "-")) for name, title in zip(names, titles)
+    )
+
+
 def test_the_sidecar_is_what_the_clip_says(tmp_path):
     (clip,) = save_clips(tmp_path, ["é"], 4 * tones(1), RATE, provenance=[{"steps": 50}])
     record = json.loads((tmp_path / "é.json").read_text())

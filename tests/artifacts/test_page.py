@@ -129,7 +129,12 @@ def test_the_page_can_be_used_without_eyes_or_ears(workdir):
     ],
 )
 def test_hostile_words_stay_words(tmp_path, hostile):
-    save(tmp_path, [hostile], prompt=f"prompt: {hostile}", findings=[hostile], **{"note": {hostile: hostile}})
+    told = {
+        "prompt": f"prompt: {hostile}",
+        "conditions": {"style": hostile, "tempo": 94},
+        "negative": {"text": hostile},
+    }
+    save(tmp_path, [hostile], findings=[hostile], **told, **{"note": {hostile: hostile}})
     plain = Page(rebuild_page(tmp_path, "x", commands=["x"]))
     page = Page(rebuild_page(tmp_path, hostile, commands=[hostile]))
     check_links(page, tmp_path)
@@ -137,9 +142,17 @@ def test_hostile_words_stay_words(tmp_path, hostile):
     assert [set(attributes) for _, attributes in page.tags] == [set(attributes) for _, attributes in plain.tags]
     for tag in ("title", "h1", "h3", "code"):
         assert page.texts_in(tag) == [hostile]
-    assert page.texts_in("p") == [f"prompt: {hostile}", hostile]
+    said = [f"prompt: {hostile}", f"style {hostile}, tempo 94", f"away from text {hostile}", hostile]
+    assert page.texts_in("p") == said
     assert page.all("audio")[0]["aria-label"] == f"Play {hostile}"
     assert json.dumps({hostile: hostile}, ensure_ascii=False) in page.texts_in("dd")
+
+
+@pytest.mark.parametrize("told", [{}, None, "style lofi", ["lofi"]])
+def test_what_was_not_told_is_not_shown(tmp_path, told):
+    save(tmp_path, ["one"], conditions=told, negative=told, prompt=None)
+    page = Page(rebuild_page(tmp_path, "x"))
+    assert page.texts_in("p") == [] and "negative" not in page.texts_in("dt")
 
 
 @pytest.mark.parametrize("stem", ["a#b", "100%25", "a?b=c", "c:d", 'q"u<o>te', "été", "a b"])

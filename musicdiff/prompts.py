@@ -1,0 +1,106 @@
+"""What a user tells a model: a mapping {condition: value} for each clip, the guidance that goes with it, and what is to be said of it."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from musicdiff import choice, conditioning
+from musicdiff.diffusion.guidance import Guidance
+from musicdiff.errors import DataError, UsageError
+from musicdiff.typing import Condition, Model
+
+Told = Mapping[str, Any]
+WORDS_BYTES = 40  # of a text in a title
+
+
+def read_file(path: epath.PathLike) -> list[str]:
+    """The prompts of a text file, one a line; empty lines are none. Raises DataError for a file that is no text or has no prompt."""
+    path = epath.Path(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8") from None
+    prompts = [line.strip() for line in re.split(r"\r?\n", text)]
+    if not any(prompts):
+        raise DataError(f"{path} has no prompts: write one on each line")
+    return [prompt for prompt in prompts if prompt]
+
+
+def known(row: Told) -> dict[str, Any]:
+    """What is told indeed, in types that JSON has: '' and None tell nothing."""
+    told = {name: value for name, value in row.items() if conditioning.is_known(value)}
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in told.items()}
+
+
+def choose_guidance(
+    asked: Guidance | None, config: Mapping[str, Any], model: Model, told: Sequence[Told], negative: Told, weaker: bool
+) -> Guidance | None:
+    """What is asked for; or, where clips are told something, the guidance of the configuration; or none.
+
+    weaker: whether it leads away from a weaker model, instead of from what the model makes told `negative`
+    Raises UsageError for guidance that could do nothing, and for what it lacks.
+    """
+    told_something = any(told) or bool(negative)
+    if weaker and asked is None:
+        raise UsageError("a generator with a weaker model needs a scale to be guided by: guidance=Guidance(2.0), say")
+    if weaker and negative:
+        raise UsageError("a weaker model is told what the model is told: --negative does not go with --autoguide")
+    if asked and not weaker and not model.conditions:
+        raise UsageError(
+            "this model has no conditions: guidance needs a weaker model, an earlier milestone of the run (--autoguide MILESTONE)"
+        )
+    if asked and not weaker and not told_something and asked.scale != 1.0:
+        raise UsageError(
+            "guidance leads towards what a model is told, and it is told nothing: add --prompt TEXT, say, or leave out --guidance"
+        )
+    if asked is None and told_something:
+        asked = choice.call("config.guidance", Guidance, config["guidance"])
+    if negative and asked.scale == 1.0:
+        raise UsageError("at a guidance scale of 1 nothing leads away from what is negative: --guidance 3, say")
+    if asked and asked.rescale and model.flow_map:
+        raise UsageError(
+            "rescale is for estimates of data, which a flow map makes none of on its way: guide it by the scale alone"
+        )
+    return asked
+
+
+def notes_on(conditions: Mapping[str, Condition], told: Sequence[Told]) -> tuple[str, ...]:
+    """What to say of clips that are told nothing though they could be, and of values that are not read to their end."""
+    notes = []
+    if conditions and (silent := sum(not row for row in told)):
+        which = "" if silent == len(told) else f"{silent} of {len(told)} clips are "
+        notes.append(
+            f"note: {which}told nothing: any of what was learned may come; this model can be told {', '.join(sorted(conditions))}"
+        )
+    for name, condition in conditions.items():
+        remarks = [(row[name], remark) for row in told if name in row and (remark := condition.remark(row[name]))]
+        if remarks:
+            value, remark = remarks[0]
+            more = f"; {len(remarks)} of {len(told)} clips are told such a {name}" if len(told) > 1 else ""
+            notes.append(f"note: {name} {str(value)[:24]!r}... {remark}{more}")
+    return tuple(notes)
+
+
+def say(told: Told) -> str:
+    """What a clip is told, for its title: 'calm piano lofi 94 bpm A minor'. Texts that differ, differ also in the file names of their titles."""
+    words = {
+        "text": _shorten,
+        "style": _shorten,
+        "tempo": lambda value: f"{value:g} bpm",
+        "key": lambda value: value.replace("#", " sharp"),  # file names have no #
+        "length": lambda value: f"of {value:g} s",
+    }
+    return " ".join(words[name](told[name]) for name in words if name in told)
+
+
+def _shorten(text: str) -> str:
+    """Its first words, without signs; where this is not all of it, with a digest."""
+    words = " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", text)))
+    kept = words.encode()[:WORDS_BYTES].decode(errors="ignore").strip()
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:6]
+    return kept if kept == text else f"{kept} {digest}".strip()
