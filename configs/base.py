@@ -64,14 +64,13 @@ def add_diffusion(config: ConfigDict) -> None:
     config.process.update({"prediction": "eps", "prediction_options": {}})
     config.process.update({"weight": "simple", "weight_options": {}})
     config.process.update({"times": "uniform", "times_options": {}})
-    config.sampler = ConfigDict({"name": "ddim", "num_steps": 50, "grid": "leading"})
+    config.sampler = ConfigDict({"name": "ddim", "num_steps": 50, "grid": "auto"})
 
 
 def learn_fast(config: ConfigDict) -> None:
     """Small networks in few steps: cosine levels to pure noise, v-prediction, residual branches that start at zero."""
     config.network.zero_init = True
     config.process.update({"schedule": "cosine", "prediction": "v", "told": "log_snr"})
-    config.sampler.grid = "trailing"
 
 
 def shorten(config: ConfigDict, num_steps: int, every: int, learning_rate: float, ema_max: float) -> None:

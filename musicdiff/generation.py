@@ -16,7 +16,7 @@ import numpy as np
 from etils import epath
 
 from musicdiff import config as configuration
-from musicdiff import facts, milestones, models, parallel, plugins, randomness, samplers, weights
+from musicdiff import facts, milestones, models, parallel, randomness, samplers, weights
 from musicdiff.diffusion import grids, guidance
 from musicdiff.diffusion.guidance import Guidance
 from musicdiff.errors import DataError, UsageError
@@ -24,9 +24,7 @@ from musicdiff.representations import VAE_FILE
 from musicdiff.typing import Model, Params, Prediction
 
 LONGEST = 3600.0  # seconds of one clip, which is sampled as a whole
-NEARLY_NOISE = (
-    -4.0
-)  # log_snr: above, more than a seventh of x_t is data, and sampling that begins there with noise is off
+NEARLY_NOISE = -4.0  # log_snr: above, more than a seventh of x_t is data, and it is wrong to begin there with noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +130,7 @@ def generate(
     if not seeds or any(not 0 <= seed < 2**32 for seed in seeds):
         raise UsageError("seeds are whole numbers from 0 to 4294967295, one for each clip")
     settings = merged_sampler(generator.config["sampler"], sampler or {})
+    settings["grid"] = grids.resolve(settings["grid"], generator.model.schedule)  # clips say what it was
     samples, frames = _length(domain, seconds)
     grid, options = grid_and_options(generator.model, settings)
     if generator.weaker is not None and guidance is None:
@@ -140,6 +139,7 @@ def generate(
         raise UsageError(
             "this model has no conditions: guidance needs a weaker model, an earlier milestone of the run (--autoguide MILESTONE)"
         )
+    check_guidance(generator.model, guidance)
     if batch_size < 1:
         raise UsageError(f"batch_size must be 1 or more, not {batch_size}")
     batch_size = min(batch_size, len(seeds))
@@ -171,7 +171,7 @@ def generate(
         settings,
         count_evaluations(settings["name"], tuple(options.items()), tuple(grid), where),
         guidance,
-        notes_on(generator.model, settings, float(grid[0])),
+        notes_on(generator.model, settings),
     )
 
 
@@ -223,16 +223,26 @@ def grid_and_options(model: Model, settings: Mapping[str, Any]) -> tuple[np.ndar
     return grid, {key: np.float32(value) for key, value in options.items()}
 
 
-def notes_on(model: Model, settings: Mapping[str, Any], start: float) -> tuple[str, ...]:
-    """What to say of sampler settings that work with this model, but hardly as their user hopes. start: the grid's first level."""
-    sampler, notes = settings["name"], []
-    if getattr(plugins.load("samplers", sampler), "FLOW_MAPS", False) and not model.flow_map:
+def check_guidance(model: Model, guidance: Guidance | None) -> None:
+    """Raises UsageError for a rescale of a flow map: what is rescaled is an estimate of data, and its x_0, on a jump to noise, is none."""
+    if guidance and guidance.rescale and model.flow_map:
+        raise UsageError(
+            f"rescale={guidance.rescale:g} is for models that estimate data; this one, a flow map, predicts where a jump ends: leave it at 0"
+        )
+
+
+def notes_on(model: Model, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """What to say of sampler settings that work with this model, but hardly as their user hopes."""
+    grid, options = grid_and_options(model, settings)
+    sampler, start, notes = settings["name"], grid[0], []
+    if samplers.build(sampler, **options).flow_maps and not model.flow_map:
         notes.append(
             f"note: sampler {sampler!r} is for flow maps, such as objective mean_flow trains; of this model, which is none, it makes blurred clips"
         )
     if start > NEARLY_NOISE:
         notes.append(
-            f"note: clips begin as pure noise, but grid {settings['grid']!r} begins at log_snr {start:.3g}, where data show: --grid trailing"
+            f"note: clips begin as pure noise, but grid {settings['grid']!r} begins at log_snr {start:.3g}, where data show; "
+            "'trailing' begins at the schedule's end"
         )
     return tuple(notes)
 

@@ -15,7 +15,7 @@ from musicdiff.checkpoints import Checkpoints
 from musicdiff.errors import UsageError
 from musicdiff.training import forecast, latents, loop, workdir
 from musicdiff.training.run import Run
-from musicdiff.training.settings import check_settings
+from musicdiff.training.settings import check_keys, check_settings
 from musicdiff.training.writer import Writer
 from musicdiff.typing import Model
 
@@ -60,15 +60,20 @@ def run(config: Mapping[str, Any], folder: Any) -> epath.Path:
 
 def plan(config: Mapping[str, Any], folder: epath.Path) -> list[tuple[Model, Mapping[str, Any], epath.Path]]:
     """What is to be trained, in order: model, configuration, workdir. All that can be refused without data is refused here."""
+    # The run itself comes first: what an autoencoder shares with it is then called as the user calls it.
+    check_settings(config, parallel.device_count())
     stages = [(config, folder, "config")]
-    if config["model"].get("name") == "latent" and not latents.is_ready(folder):
-        if config["vae"]["path"]:
+    if config["model"]["name"] == "latent" and not latents.is_ready(folder):
+        autoencoder = autoencoder_config(config)
+        if config["vae"][
+            "path"
+        ]:  # nothing is trained by the section, but a key that nothing would read is a mistake there too
+            check_keys(autoencoder, "config.vae")
+            models.build(autoencoder, "config.vae")
             latents.find_autoencoder(config)
         else:
-            stages.append((autoencoder_config(config), folder / AUTOENCODER, "config.vae"))
-    # The run itself comes first: what an autoencoder shares with it is then called as the user calls it.
-    for part, _, where in stages:
-        check_settings(part, parallel.device_count(), where)
+            check_settings(autoencoder, parallel.device_count(), "config.vae")
+            stages.append((autoencoder, folder / AUTOENCODER, "config.vae"))
     checked = []
     for part, home, where in stages:
         model = models.build(part, where)
@@ -86,7 +91,7 @@ def plan(config: Mapping[str, Any], folder: epath.Path) -> list[tuple[Model, Map
 
 def autoencoder_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration of the autoencoder of a latent run: its own section, and from the run what that does not say."""
-    shared = {key: value for key, value in config.items() if key not in ("vae", "process", "sampler")}
+    shared = {key: value for key, value in config.items() if key not in ("model", "vae", "process", "sampler")}
     return shared | {key: value for key, value in config["vae"].items() if key != "path"}
 
 
