@@ -71,7 +71,7 @@ def add_diffusion(config: ConfigDict) -> None:
     config.process.update({"times": "uniform", "times_options": {}})
     config.conditions = ConfigDict()
     config.guidance = ConfigDict({"scale": 1.0, "rescale": 0.0})  # towards what a clip is told, when it is generated
-    config.sampler = ConfigDict({"name": "ddim", "num_steps": 50, "grid": "leading"})
+    config.sampler = ConfigDict({"name": "ddim", "num_steps": 50, "grid": "auto"})
 
 
 def add_conditions(config: ConfigDict, text: Mapping[str, Any]) -> None:
@@ -103,7 +103,6 @@ def learn_fast(config: ConfigDict) -> None:
     """Small networks in few steps: cosine levels to pure noise, v-prediction, residual branches that start at zero."""
     config.network.zero_init = True
     config.process.update({"schedule": "cosine", "prediction": "v", "told": "log_snr"})
-    config.sampler.grid = "trailing"
 
 
 def shorten(config: ConfigDict, num_steps: int, every: int, learning_rate: float, ema_max: float) -> None:

@@ -11,7 +11,7 @@ import argparse
 import jax
 import jax.numpy as jnp
 import numpy as np
-from objectives import TRAINED, real_mels
+from objectives import real_mels, songs_of
 
 from musicdiff import generation, samplers
 from musicdiff.audio.mel import MelSpec
@@ -25,7 +25,7 @@ def main() -> None:
     options = parser.parse_args()
     generator = generation.load(options.workdir)
     model = generator.model
-    x_0 = real_mels(TRAINED, options.num, model.domain.shape[0], MelSpec(**generator.config["mel"]))
+    x_0 = real_mels(songs_of(generator.config), options.num, model.domain.shape[0], MelSpec(**generator.config["mel"]))
     keys = jax.random.split(jax.random.key(0), options.num)
     start = process.diffuse(jnp.asarray(x_0), process.draw_noise(keys, jnp.asarray(x_0)), jnp.float32(6.0))
 

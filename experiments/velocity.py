@@ -11,7 +11,7 @@ import argparse
 import jax
 import jax.numpy as jnp
 import numpy as np
-from objectives import TRAINED, real_mels
+from objectives import real_mels, songs_of
 
 from musicdiff import generation
 from musicdiff.audio.mel import MelSpec
@@ -32,7 +32,9 @@ def main() -> None:
         generator = generation.load(workdir)
         model = generator.model
         if x_0 is None:
-            x_0 = real_mels(TRAINED, options.num, model.domain.shape[0], MelSpec(**generator.config["mel"]))
+            x_0 = real_mels(
+                songs_of(generator.config), options.num, model.domain.shape[0], MelSpec(**generator.config["mel"])
+            )
             eps = process.draw_noise(jax.random.split(jax.random.key(0), options.num), jnp.asarray(x_0))
 
         @jax.jit

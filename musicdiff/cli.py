@@ -110,8 +110,8 @@ def sample(
     out,
 ) -> None:
     """Generate clips from a trained model."""
-    if num is not None and num < 1:
-        raise UsageError(f"--num must be 1 or more, not {num}")
+    _check_range("--num", num, 1)
+    _check_range("--batch-size", batch_size, 1)
     if file and (prompt is not None or num is not None):
         raise UsageError("--prompts makes a clip of each line: --prompt and --num do not go with it")
     for option, value in (("--bpm", bpm), ("--length", length)):
@@ -160,6 +160,12 @@ def sample(
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def bound(workdir, milestone, clips, levels, evaluations, batch_size, seed, as_json) -> None:
     """Bound the negative log-likelihood of held-out clips: L_0 + ... + L_T in bits a dimension."""
+    _check_range("--clips", clips, 1)
+    _check_range("--levels", levels, 2)
+    _check_range("--evaluations", evaluations, 1)
+    _check_range("--batch-size", batch_size, 1)
+    _check_range("--seed", seed, 0, 2**32 - 1)
+
     from musicdiff import parallel
     from musicdiff.evaluation import bound as evaluation
 
@@ -205,21 +211,29 @@ def ema(workdir, width, step) -> None:
     click.echo(f"generate clips:\n    musicdiff sample --workdir {shlex.quote(workdir)} --milestone {milestone.name}")
 
 
-@cli.command()
+@cli.command(context_settings=FORWARD)
 @click.option("--config", "text", help="Such as mel:512x128 or configs/latent.py:tiny.")
 @click.option("--all", "everything", is_flag=True, help="Every configuration that comes with musicdiff.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-def info(text, everything, as_json) -> None:
-    """Parameters, size, seconds a clip, operations and memory of configurations."""
+@click.pass_context
+def info(context: click.Context, text: str | None, everything: bool, as_json: bool) -> None:
+    """Parameters, size, seconds a clip, operations and memory of configurations.
+
+    Overrides of one configuration look like --config.network.patch=2, as in training.
+    """
     if bool(text) == everything:
         raise UsageError("name one --config=NAME:PRESET, or --all")
+    if everything and context.args:
+        raise UsageError(
+            f"{context.args[0]} changes one configuration: name it by --config=NAME:PRESET instead of --all"
+        )
     from musicdiff import config as configuration
     from musicdiff.training import summary
 
     rows = []
     for name in configuration.presets() if everything else [text]:
         try:
-            rows.append(summary.describe(name))
+            rows.append(summary.describe(name, context.args))
         except DataError as error:  # such as a text encoder's folder that only its user knows
             if not everything:
                 raise
@@ -315,6 +329,12 @@ def convert(source, target, kind) -> None:
 
     for line in conversion.convert(source, target, kind):
         click.echo(line)
+
+
+def _check_range(option: str, number: int | None, least: int, most: int | None = None) -> None:
+    if number is not None and (number < least or (most is not None and number > most)):
+        allowed = f"{least} or more" if most is None else f"from {least} to {most}"
+        raise UsageError(f"{option} must be {allowed}, not {number}")
 
 
 def _integers(text: str, option: str) -> list[int]:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
-from musicdiff import conditioning, facts, milestones, models, parallel, plugins, prompts, randomness, samplers, weights
+from musicdiff import conditioning, facts, milestones, models, parallel, prompts, randomness, samplers, weights
 from musicdiff import config as configuration
 from musicdiff.diffusion import grids, guidance
 from musicdiff.diffusion.guidance import Guidance
@@ -25,9 +25,7 @@ from musicdiff.representations import VAE_FILE
 from musicdiff.typing import Model, Params, Prediction
 
 LONGEST = 3600.0  # seconds of one clip, which is sampled as a whole
-NEARLY_NOISE = (
-    -4.0
-)  # log_snr: above, more than a seventh of x_t is data, and sampling that begins there with noise is off
+NEARLY_NOISE = -4.0  # log_snr: above, more than a seventh of x_t is data, and it is wrong to begin there with noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +159,7 @@ def stream(
     if len(told) != len(seeds):
         raise UsageError(f"{len(seeds)} seeds and {len(told)} things to tell: one for each seed, or one for all")
     settings = merged_sampler(generator.config["sampler"], sampler or {})
+    settings["grid"] = grids.resolve(settings["grid"], model.schedule)  # clips say what it was
     samples, frames = _length(model.domain, seconds)
     grid, options = grid_and_options(model, settings)
     rows = jax.tree.map(
@@ -169,6 +168,7 @@ def stream(
     without = conditioning.tell(model.conditions, [negative or {}])  # one row, for all clips
     told, negative, weaker = [prompts.known(row) for row in told], prompts.known(negative or {}), generator.weaker
     guidance = prompts.choose_guidance(guidance, generator.config, model, told, negative, weaker is not None)
+    check_guidance(model, guidance)
     if batch_size < 1:
         raise UsageError(f"batch_size must be 1 or more, not {batch_size}")
     batch_size = min(batch_size, len(seeds))
@@ -179,7 +179,7 @@ def stream(
         guide = {"weaker": weaker, "numbers": numbers}
     acting = guide and Guidance(0.0, guidance.interval)  # whatever the scale, the evaluations are the same
     evaluations = count_evaluations(settings["name"], tuple(options.items()), tuple(grid), acting)
-    notes = (*notes_on(model, settings, float(grid[0])), *prompts.notes_on(model.conditions, told))
+    notes = (*notes_on(model, settings), *prompts.notes_on(model.conditions, told))
     for start in range(0, len(seeds), batch_size):
         kept = min(batch_size, len(seeds) - start)
         filled = np.resize(np.arange(start, start + kept), batch_size)  # a short last batch too: one compilation
@@ -257,16 +257,26 @@ def grid_and_options(model: Model, settings: Mapping[str, Any]) -> tuple[np.ndar
     return grid, {key: np.float32(value) for key, value in options.items()}
 
 
-def notes_on(model: Model, settings: Mapping[str, Any], start: float) -> tuple[str, ...]:
-    """What to say of sampler settings that work with this model, but hardly as their user hopes. start: the grid's first level."""
-    sampler, notes = settings["name"], []
-    if getattr(plugins.load("samplers", sampler), "FLOW_MAPS", False) and not model.flow_map:
+def check_guidance(model: Model, guidance: Guidance | None) -> None:
+    """Raises UsageError for a rescale of a flow map: what is rescaled is an estimate of data, and its x_0, on a jump to noise, is none."""
+    if guidance and guidance.rescale and model.flow_map:
+        raise UsageError(
+            f"rescale={guidance.rescale:g} is for models that estimate data; this one, a flow map, predicts where a jump ends: leave it at 0"
+        )
+
+
+def notes_on(model: Model, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """What to say of sampler settings that work with this model, but hardly as their user hopes."""
+    grid, options = grid_and_options(model, settings)
+    sampler, start, notes = settings["name"], grid[0], []
+    if samplers.build(sampler, **options).flow_maps and not model.flow_map:
         notes.append(
             f"note: sampler {sampler!r} is for flow maps, such as objective mean_flow trains; of this model, which is none, it makes blurred clips"
         )
     if start > NEARLY_NOISE:
         notes.append(
-            f"note: clips begin as pure noise, but grid {settings['grid']!r} begins at log_snr {start:.3g}, where data show: --grid trailing"
+            f"note: clips begin as pure noise, but grid {settings['grid']!r} begins at log_snr {start:.3g}, where data show; "
+            "'trailing' begins at the schedule's end"
         )
     return tuple(notes)
 

@@ -62,10 +62,6 @@ def choose_guidance(
         asked = choice.call("config.guidance", Guidance, config["guidance"])
     if negative and asked.scale == 1.0:
         raise UsageError("at a guidance scale of 1 nothing leads away from what is negative: --guidance 3, say")
-    if asked and asked.rescale and model.flow_map:
-        raise UsageError(
-            "rescale is for estimates of data, which a flow map makes none of on its way: guide it by the scale alone"
-        )
     return asked
 
 

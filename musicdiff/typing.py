@@ -101,10 +101,12 @@ class Sampler(NamedTuple):
 
     init(x_T) -> carry
     step(denoise_fn, x_t, carry, log_snr_t, log_snr_s, keys) -> (x_s, carry)
+    flow_maps: whether it is made for flow maps: of a plain denoiser's x_0, the mean of all data that x_t may come from, it makes blur
     """
 
     init: Callable[[Array], Any]
     step: Callable[..., tuple[Array, Any]]
+    flow_maps: bool = False
 
 
 class Constraint(Protocol):

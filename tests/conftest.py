@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -18,6 +19,21 @@ import pytest  # noqa: E402
 
 def pytest_unconfigure():
     shutil.rmtree(COMPILATIONS, ignore_errors=True)
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """call(*arguments) of the console script: (exit code, stdout, stderr)."""
+    from musicdiff import cli
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["musicdiff", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        said = capsys.readouterr()
+        return caught.value.code or 0, said.out, said.err
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -14,23 +14,9 @@ import soundfile
 
 import musicdiff
 from musicdiff import averages, cli, errors, milestones
+from musicdiff.training import summary
 
 HOUSE = pathlib.Path(musicdiff.__file__).parents[1]
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Calls the console script: (exit code, stdout, stderr)."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["musicdiff", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-            raise SystemExit(0)
-        said = capsys.readouterr()
-        return caught.value.code or 0, said.out, said.err
-
-    return call
 
 
 def run(*arguments, folder):
@@ -104,6 +90,16 @@ def test_info_as_json(call):
     assert code == 0 and not errors
     assert row["config"] == "mel:tiny" and row["model"] == "mel" and row["shape"] == [512, 32, 1]
     assert row["parameters"] > 1e6 and row["clip_seconds"] == 5.944 and row["evaluation_gflop"] > 0
+
+
+def test_info_of_a_changed_configuration(call):
+    """The row says what was changed, and differs by it from that of the configuration as it is."""
+    changes = ("--config.network.patch=2", "--config.network.zero_init=False")
+    code, output, errors = call("info", "--json", "--config", "mel:tiny", *changes)
+    (row,) = json.loads(output)
+    assert code == 0 and not errors
+    assert row == summary.describe("mel:tiny", changes) and row["config"] == " ".join(("mel:tiny", *changes))
+    assert row["evaluation_gflop"] > 2 * summary.describe("mel:tiny")["evaluation_gflop"]
 
 
 def test_info_as_a_table(call):
@@ -213,7 +209,7 @@ WORKDIR = "WORKDIR"  # stands for a trained one
         (["train", "mel:tiny", "--workdir", "run", "--config.data.source=folder:none"], 3, ["none", "no such folder"]),
         (["train", "--workdir", "none"], 3, ["none is not a workdir"]),
         (["sample", "--workdir", "none"], 3, ["none is not a workdir"]),
-        (["sample", "--workdir", "none", "--num", "0"], 2, ["--num", "0"]),
+        (["sample", "--workdir", "none", "--num", "0"], 2, ["--num must be 1 or more, not 0"]),
         (["sample", "--workdir", "none", "--seeds", "1,two"], 2, ["--seeds", "1,two"]),
         (["sample", "--workdir", "none", "--option", "eta"], 2, ["--option", "eta"]),
         (["sample", "--workdir", "none", "--option", "eta=high"], 2, ["--option", "eta=high"]),
@@ -251,13 +247,16 @@ WORKDIR = "WORKDIR"  # stands for a trained one
             for seconds in ("86401", "inf")
         ),
         (["plot", "--workdir", WORKDIR, "--out", "here/notes.txt/losses.png"], 3, ["here/notes.txt: File exists"]),
-        (["sample", "--workdir", WORKDIR, "--batch-size", "-1"], 2, ["batch"]),
+        (["sample", "--workdir", WORKDIR, "--batch-size", "-1"], 2, ["--batch-size must be 1 or more, not -1"]),
         (["sample", "--workdir", WORKDIR, "--seeds", "7,0,4294967295", "--rate", "1"], 2, ["8000", "192000", "1"]),
         (["sample", "--workdir", WORKDIR, "--seeds", "7,0,4294967295", "--subtype", "PCM_20"], 2, ["PCM_20", "PCM_24"]),
         (["sample", "--workdir", f"{WORKDIR}/autoencoder"], 2, ["autoencoder"]),
         (["info"], 2, ["--config", "--all"]),
         (["info", "--all", "--config", "mel:tiny"], 2, ["--config", "--all"]),
         (["info", "--config", "mel:tny"], 2, ["tny"]),
+        (["info", "--all", "--config.seed=1"], 2, ["--config.seed=1 changes one configuration", "instead of --all"]),
+        (["info", "--config", "mel:tiny", "--config.sed=1"], 2, ["config.sed does not exist", "config.seed"]),
+        (["info", "--config", "mel:tiny", "--jsn"], 2, ["unknown argument '--jsn'"]),
         (["data", "build", "radio", "cache"], 2, ["radio", "builtin, folder, tfds"]),
         (["data", "build", "folder:none", "cache"], 3, ["none"]),
         (["data", "build", "builtin:1", "cache", "--config", "mell"], 2, ["mell"]),

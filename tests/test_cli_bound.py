@@ -1,25 +1,8 @@
 """`musicdiff bound` and `musicdiff plot`: results on stdout alone, refusals as one line with their exit code."""
 
 import json
-import sys
 
 import pytest
-
-from musicdiff import cli
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Calls the console script: (exit code, stdout, stderr)."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["musicdiff", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        said = capsys.readouterr()
-        return caught.value.code or 0, said.out, said.err
-
-    return call
 
 
 def test_a_bound_is_a_table_or_json(call, trained):
@@ -46,8 +29,15 @@ def test_a_plot_says_where_it_is(call, trained, tmp_path):
         (("bound", "--workdir", "{run}/autoencoder"), 2, "holds an autoencoder"),
         (("bound", "--workdir", "{run}/none"), 3, "is not a workdir"),
         (("bound", "--workdir", "{run}", "--milestone", "7"), 2, "no milestone '7'"),
-        (("bound", "--workdir", "{run}", "--levels", "1"), 2, "2 or more"),
-        (("bound", "--workdir", "{run}", "--clips", "0"), 2, "clips must be 1 or more"),
+        (("bound", "--workdir", "{run}", "--levels", "1"), 2, "--levels must be 2 or more, not 1"),
+        *(
+            (("bound", "--workdir", "{run}", option, "0"), 2, f"{option} must be 1 or more, not 0")
+            for option in ("--clips", "--evaluations", "--batch-size")
+        ),
+        *(
+            (("bound", "--workdir", "{run}", "--seed", seed), 2, f"--seed must be from 0 to 4294967295, not {seed}")
+            for seed in ("-1", "4294967296")
+        ),
         (("plot", "--workdir", "{run}/none"), 3, "is not a workdir"),
         (("plot", "--workdir", "{run}", "--out", "x.gif"), 2, "PNG"),
     ],

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from musicdiff import generation, milestones, plugins
-from musicdiff.diffusion import grids, schedules
+from musicdiff.diffusion import schedules
 from musicdiff.diffusion.grids import GRIDS
 from musicdiff.errors import DataError, UsageError
 from musicdiff.generation import Guidance
@@ -279,16 +279,57 @@ def test_provenance_says_how_it_was_guided(guided):
     ("flow_map", "sampler", "said"), [(False, "pingpong", 1), (True, "pingpong", 0), (False, "ddim", 0)]
 )
 def test_a_sampler_of_flow_maps_is_remarked_on(flow_map, sampler, said):
-    notes = generation.notes_on(SimpleNamespace(flow_map=flow_map), {"name": sampler, "grid": "trailing"}, -20.0)
+    model = SimpleNamespace(flow_map=flow_map, schedule=schedules.build("cosine"))
+    notes = generation.notes_on(model, {"name": sampler, "grid": "trailing", "num_steps": 4})
     assert len(notes) == said and all("'pingpong'" in note and "\n" not in note for note in notes)
 
 
-@pytest.mark.parametrize(("grid", "said"), [("trailing", 0), ("leading", 1)])
-def test_a_grid_that_begins_beside_the_noise_is_remarked_on(grid, said):
-    schedule = schedules.build("cosine")
-    start = float(grids.build(grid, schedule, 2)[0])
-    notes = generation.notes_on(SimpleNamespace(flow_map=False), {"name": "ddim", "grid": grid}, start)
-    assert len(notes) == said and all("--grid trailing" in note for note in notes)
+@pytest.mark.parametrize(
+    ("grid", "schedule", "said"),
+    [
+        ("trailing", "cosine", []),
+        ("auto", "cosine", []),
+        ("leading", "linear_beta", ["'leading' begins at log_snr -2.47"]),
+        ("auto", "linear_beta", ["'auto' begins at log_snr -2.47"]),
+        ("leading", "cosine", ["'leading' begins at log_snr 0"]),
+    ],
+)
+def test_a_grid_that_begins_beside_the_noise_is_remarked_on(grid, schedule, said):
+    model = SimpleNamespace(flow_map=False, schedule=schedules.build(schedule))
+    notes = generation.notes_on(model, {"name": "ddim", "grid": grid, "num_steps": 2})
+    said = [
+        f"note: clips begin as pure noise, but grid {text}, where data show; 'trailing' begins at the schedule's end"
+        for text in said
+    ]
+    assert list(notes) == said
+
+
+def test_a_rescale_of_a_flow_map_is_refused():
+    """Its x_0 is a jump's end, not an estimate of data. A scale and an interval are allowed, and so is a rescale of other models."""
+    flow_map, plain = SimpleNamespace(flow_map=True), SimpleNamespace(flow_map=False)
+    for model, guidance in (
+        (flow_map, None),
+        (flow_map, Guidance(2.0, (-3.0, 3.0))),
+        (plain, Guidance(2.0, None, 0.5)),
+    ):
+        generation.check_guidance(model, guidance)
+    with pytest.raises(UsageError) as caught:
+        generation.check_guidance(flow_map, Guidance(2.0, None, 0.5))
+    expected = (
+        "rescale=0.5 is for models that estimate data; this one, a flow map, predicts where a jump ends: leave it at 0"
+    )
+    assert str(caught.value) == expected
+
+
+def test_generate_refuses_to_rescale_a_flow_map(guided):
+    flow_map = dataclasses.replace(guided, model=dataclasses.replace(guided.model, flow_map=True))
+    with pytest.raises(UsageError, match=r"rescale=0\.5 is for models that estimate data"):
+        generation.generate(flow_map, seeds=[0], guidance=Guidance(2.0, None, 0.5))
+
+
+def test_clips_say_which_grid_auto_was(generator, clips):
+    """The configuration asks for 'auto', which is 'trailing' on its schedule."""
+    assert generator.config["sampler"]["grid"] == "auto" and clips.settings["grid"] == "trailing"
 
 
 def test_a_copy_elsewhere_generates_the_same(trained_copy, clips):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -248,17 +247,6 @@ def test_what_cannot_be_told_is_named(generator, asked, words):
         generation.generate(generator, seeds=[0], **asked)
     message = str(caught.value)
     assert all(word in message for word in words) and "\n" not in message, message
-
-
-def test_a_flow_map_is_guided_without_rescale():
-    model = SimpleNamespace(flow_map=True, conditions={"text": None})
-
-    def choose(guidance):
-        return prompts.choose_guidance(guidance, {}, model, [{"text": "x"}], {}, False)
-
-    assert choose(Guidance(2.0)) == Guidance(2.0)
-    with pytest.raises(UsageError, match="rescale is for estimates of data"):
-        choose(Guidance(2.0, None, 0.5))
 
 
 def test_a_guided_jump_of_a_flow_map_is_linear_in_the_scale(generator):

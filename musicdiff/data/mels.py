@@ -1,5 +1,6 @@
 """Log-mels of whole tracks, however long: fixed-size chunks, so that XLA compiles one program and holds one chunk."""
 
+import threading
 from functools import partial
 
 import jax
@@ -8,6 +9,8 @@ import numpy as np
 from musicdiff.audio.mel import MelSpec, log_mel
 
 CHUNK = 1024  # frames: 12 s at 22050 Hz and hop 256
+# One program at a time: two that share a pool of two threads can wait for each other for ever (seen with jax 0.11.2 on CPU).
+TURN = threading.Lock()
 
 
 def whole_mel(audio: np.ndarray, spec: MelSpec) -> np.ndarray:
@@ -26,7 +29,7 @@ def whole_mel(audio: np.ndarray, spec: MelSpec) -> np.ndarray:
     num_frames = spec.num_frames(len(audio))
     out = np.empty((num_frames, spec.num_mels, spec.channels), np.float32)
     window = np.empty(((CHUNK + 2 * context) * spec.hop, spec.channels), np.float32)
-    with jax.default_device(_cpu()):
+    with TURN, jax.default_device(_cpu()):
         for first in range(0, num_frames, CHUNK):
             low = (first - context) * spec.hop
             inside = audio[max(low, 0) : low + len(window)]

@@ -10,8 +10,14 @@ from collections.abc import Callable
 import numpy as np
 
 from musicdiff import choice
+from musicdiff.diffusion import schedules
 from musicdiff.errors import UsageError
 from musicdiff.typing import Schedule
+
+
+def auto(schedule: Schedule, num_steps: int) -> np.ndarray:
+    """The one that suits the schedule: `resolve` says which."""
+    return GRIDS[resolve("auto", schedule)](schedule, num_steps)
 
 
 def leading(schedule: Schedule, num_steps: int) -> np.ndarray:
@@ -54,24 +60,31 @@ def karras(schedule: Schedule, num_steps: int, rho: float = 7.0) -> np.ndarray:
     return -2.0 * rho * np.log(roots)
 
 
-GRIDS: dict[str, Callable[..., np.ndarray]] = choice.by_name(leading, trailing, linspace, log_snr, karras)
+GRIDS: dict[str, Callable[..., np.ndarray]] = choice.by_name(auto, leading, trailing, linspace, log_snr, karras)
 
 
-def build(name: str | None, schedule: Schedule, num_steps: int) -> np.ndarray:
+def resolve(name: str, schedule: Schedule) -> str:
+    """What 'auto' is for a schedule: 'leading' on a table that ends short of noise, DDPM's with DDIM, and 'trailing' on all others.
+
+    `trailing` begins at the schedule's end, where x_T belongs that is noise alone. Any other name is itself.
+    """
+    if name != "auto":
+        return name
+    return "trailing" if schedule.num_levels is None or schedules.ends_in_noise(schedule) else "leading"
+
+
+def build(name: str, schedule: Schedule, num_steps: int) -> np.ndarray:
     """The num_steps + 1 levels of a grid, falling from noise to data: the last one is +inf.
 
     Args:
-        name: a name of GRIDS, 'karras:RHO' for another rho than 7; None takes 'leading' on a table (DDIM's own) and
-            'trailing' on a continuous schedule
+        name: a name of GRIDS, 'karras:RHO' for another rho than 7
         num_steps: 1 .. num_levels of a table, 1 or more of a continuous schedule
     Returns:
         log_snr [num_steps + 1], float32 (float64 under jax.enable_x64)
     Raises:
         UsageError: an unknown name, a bad rho or a number of steps out of range
     """
-    if name is None:
-        name = "trailing" if schedule.num_levels is None else "leading"
-    name, colon, rho = name.partition(":")
+    name, colon, rho = str(name).partition(":")
     levels_of = GRIDS[choice.check("grid", name, GRIDS)]
     if not 1 <= num_steps <= (schedule.num_levels or num_steps):
         most = f", at most {schedule.num_levels}" if schedule.num_levels else ""

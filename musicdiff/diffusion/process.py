@@ -4,12 +4,10 @@ A level is a scalar or [B], broadcast on the leading axis. log_snr = +inf is dat
 no view is NaN there.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
-from musicdiff.diffusion import kinds
+from musicdiff.diffusion.kinds import Kind
 from musicdiff.typing import Array, Keys, Prediction
 
 # As far as a network's embedding tells levels apart: beyond, alpha or sigma is below 5e-5.
@@ -37,15 +35,15 @@ def diffuse(x_0: Array, eps: Array, log_snr: Array) -> Array:
     return alpha * x_0 + sigma * eps
 
 
-def target(kind: str, x_0: Array, eps: Array, log_snr: Array, **options: Any) -> Array:
-    """What a network of this kind (a name of kinds.KINDS, with its options) is trained to output."""
-    view = kinds.build(kind, **options)(*alpha_sigma(align(log_snr, x_0)))
+def target(kind: Kind, x_0: Array, eps: Array, log_snr: Array) -> Array:
+    """What a network of this kind is trained to output."""
+    view = kind(*alpha_sigma(align(log_snr, x_0)))
     return view.of_x_0 * x_0 + view.of_eps * eps
 
 
-def network_input(kind: str, x_t: Array, log_snr: Array, **options: Any) -> Array:
+def network_input(kind: Kind, x_t: Array, log_snr: Array) -> Array:
     """x_t as a network of this kind sees it: in its own coordinates."""
-    return kinds.build(kind, **options)(*alpha_sigma(align(log_snr, x_t))).seen * x_t
+    return kind(*alpha_sigma(align(log_snr, x_t))).seen * x_t
 
 
 def c_noise(log_snr: Array) -> Array:
@@ -56,24 +54,24 @@ def c_noise(log_snr: Array) -> Array:
     return 500.0 - 500.0 / TOLD_RANGE * jnp.clip(log_snr, -TOLD_RANGE, TOLD_RANGE)
 
 
-def prediction(kind: str, output: Array, x_t: Array, log_snr: Array, **options: Any) -> Prediction:
+def prediction(kind: Kind, output: Array, x_t: Array, log_snr: Array) -> Prediction:
     """x_0 and eps from a network's output: `target(kind, *prediction, log_snr)` is the output again.
 
     Cramer's rule on x_t = alpha x_0 + sigma eps and output = of_x_0 x_0 + of_eps eps. Where the two say the same, as
     x_0 at data does, x_t is x_0, and eps, of which nothing is said, is 0.
     """
     alpha, sigma = alpha_sigma(align(log_snr, x_t))
-    view = kinds.build(kind, **options)(alpha, sigma)
+    view = kind(alpha, sigma)
     solvable = jnp.not_equal(view.determinant, 0.0)
     divisor = jnp.where(solvable, view.determinant, 1.0)
     x_0 = jnp.where(solvable, (view.of_eps * x_t - sigma * output) / divisor, x_t)
     return Prediction(x_0, jnp.where(solvable, (alpha * output - view.of_x_0 * x_t) / divisor, 0.0))
 
 
-def x_0_error(kind: str, log_snr: Array, **options: Any) -> Array:
+def x_0_error(kind: Kind, log_snr: Array) -> Array:
     """|x_0 error|^2 / |output error|^2 at one x_t: what carries a weight over from x_0 to an output of this kind."""
     alpha, sigma = alpha_sigma(log_snr)
-    return jnp.square(sigma / kinds.build(kind, **options)(alpha, sigma).determinant)
+    return jnp.square(sigma / kind(alpha, sigma).determinant)
 
 
 def replace_x_0(prediction: Prediction, x_0: Array, log_snr: Array) -> Prediction:

@@ -17,6 +17,8 @@ from musicdiff.typing import Array, Schedule
 
 # In float32 (N - 1) * (i / (N - 1)) is i only to about 1e-4: what is this close to an index is meant to be it.
 SNAP = 1e-3
+# log_snr: below, alpha is under 6e-4, and x_t is noise whatever x_0 was.
+NOISE = -15.0
 
 
 def linear_beta(num_levels: int = 1000, beta_min: float = 1e-4, beta_max: float = 2e-2) -> Schedule:
@@ -89,11 +91,6 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = choice.by_name(
 )
 
 
-def names() -> list[str]:
-    """The schedules that a config may name, sorted."""
-    return sorted(SCHEDULES)
-
-
 def build(name: str, shift: float = 1.0, **options: Any) -> Schedule:
     """The schedule called `name`, all its levels moved by -2 log(shift): sigma / alpha becomes shift times as much.
 
@@ -128,6 +125,11 @@ def lowest(schedule: Schedule) -> float:
     """The noisiest level of a schedule, log_snr(1), as a number of the host."""
     with jax.ensure_compile_time_eval():
         return float(schedule.log_snr(1.0))
+
+
+def ends_in_noise(schedule: Schedule) -> bool:
+    """Whether nothing is left of the data at t = 1, as DDPM's own table leaves it at log_snr -10.1."""
+    return lowest(schedule) < NOISE
 
 
 def _mirrored(

@@ -74,7 +74,7 @@ def measure_workdir(
 
     Raises what generation.load raises, DataError where the data are not those of the run, UsageError for numbers out of range.
     """
-    for name, number in {"clips": num_clips, "evaluations": evaluations, "batch_size": batch_size}.items():
+    for name, number in {"num_clips": num_clips, "evaluations": evaluations, "batch_size": batch_size}.items():
         if number < 1:
             raise UsageError(f"{name} must be 1 or more, not {number}")
     if not 0 <= seed < 2**32:

@@ -5,9 +5,6 @@ import jax.numpy as jnp
 from musicdiff.diffusion import process
 from musicdiff.typing import Array, DenoiseFn, Keys, Sampler
 
-# Read where a model is chosen: one that is no flow map gives the mean of all data that x_t may come from, and this blurs.
-FLOW_MAPS = True
-
 
 def build() -> Sampler:
     """x_s = alpha_s x_0(x_t, to=+inf) + sigma_s noise: with an exact flow map, the right distribution at every level."""
@@ -19,4 +16,4 @@ def build() -> Sampler:
         alpha_s, sigma_s = process.alpha_sigma(log_snr_s)
         return alpha_s * x_0 + sigma_s * process.draw_noise(keys, x_t), carry
 
-    return Sampler(lambda x_T: None, step)
+    return Sampler(lambda x_T: None, step, flow_maps=True)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from etils import epath
 
-from musicdiff import conditioning, parallel
+from musicdiff import conditioning, generation, parallel
 from musicdiff.audio.mel import MelSpec
 from musicdiff.checkpoints import Checkpoints
 from musicdiff.training import probe, step
@@ -94,7 +94,10 @@ def announce_data(spec: MelSpec, phases: int) -> None:
 
 
 def announce(stages: Sequence[tuple[Model, Mapping[str, Any], epath.Path]], first_phase: int) -> None:
-    """Prints for each model what the rest of its training will take on this machine, and a smaller preset when that is very long."""
+    """Prints for each model what the rest of its training will take on this machine and what its sampler is remarked on, as `generate` says it.
+
+    A smaller preset is named when it takes very long.
+    """
     rates = probe.measure(dtype=stages[0][1]["dtype"])
     total = 0.0
     for phase, (model, config, home) in enumerate(stages, start=first_phase):
@@ -124,6 +127,8 @@ def announce(stages: Sequence[tuple[Model, Mapping[str, Any], epath.Path]], firs
                 f"{profiles} averages: optim.ema_profiles=() does without",
                 flush=True,
             )
+        for note in () if model.denoise_fn is None else generation.notes_on(model, config["sampler"]):
+            print(note, flush=True)
     if total > LONG and not parallel.has_accelerator():
         name = stages[-1][1]["model"]["name"]
         print(

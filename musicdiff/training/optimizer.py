@@ -5,11 +5,9 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 import optax
 
-from musicdiff.errors import UsageError
-
 
 def learning_rate_schedule(learning_rate: float, warmup_steps: int, decay_steps: int) -> optax.Schedule:
-    """Linear from 0 over `warmup_steps`, then half a cosine to 0 at `decay_steps`, 0 after."""
+    """Linear from 0 over `warmup_steps`, then half a cosine to 0 at `decay_steps`, which is later, 0 after."""
     return optax.warmup_cosine_decay_schedule(0.0, learning_rate, warmup_steps, decay_steps)
 
 
@@ -28,12 +26,7 @@ def build(
 
     held_until: {top-level name of params: step}: those parameters are optimised apart, with moments and norm of their own, and do not move before
         that step; without the hold, weight decay alone would shrink a discriminator long before its loss begins.
-    Raises UsageError when warm-up does not end before the decay does.
     """
-    if not 0 <= warmup_steps < decay_steps:
-        raise UsageError(
-            f"config.optim.warmup_steps must lie in [0, decay_steps): {warmup_steps} against {decay_steps}"
-        )
     rate = learning_rate_schedule(learning_rate, warmup_steps, decay_steps)
 
     def adamw():

@@ -16,20 +16,15 @@ from musicdiff.data.clips import Clips
 from musicdiff.errors import UsageError
 from musicdiff.training import conditions, forecast, latents, loop, workdir
 from musicdiff.training.run import Run
-from musicdiff.training.settings import check_settings
+from musicdiff.training.settings import check_keys, check_settings
 from musicdiff.training.writer import Writer
 from musicdiff.typing import Model
 
 HELD_OUT_CLIPS = 128
 EXAMPLES = 16  # held-out clips, spread over the tracks, that are listened to and measured
 AUTOENCODER = "autoencoder"  # folder in a workdir of the autoencoder's own run
-OF_DIFFUSION = (
-    "vae",
-    "process",
-    "conditions",
-    "sampler",
-    "guidance",
-)  # sections of a latent run that its autoencoder has not
+# Sections of a latent run that its autoencoder has not, or has of its own.
+OF_DIFFUSION = ("model", "vae", "process", "conditions", "sampler", "guidance")
 
 
 def run(config: Mapping[str, Any], folder: Any) -> epath.Path:
@@ -71,15 +66,19 @@ def run(config: Mapping[str, Any], folder: Any) -> epath.Path:
 
 def plan(config: Mapping[str, Any], folder: epath.Path) -> list[tuple[Model, Mapping[str, Any], epath.Path]]:
     """What is to be trained, in order: model, configuration, workdir. All that can be refused without data is refused here."""
+    # The run itself comes first: what an autoencoder shares with it is then called as the user calls it.
+    check_settings(config, parallel.device_count())
     stages = [(config, folder, "config")]
-    if config["model"].get("name") == "latent" and not latents.is_ready(folder):
+    if config["model"]["name"] == "latent" and not latents.is_ready(folder):
+        autoencoder = autoencoder_config(config)
         if config["vae"]["path"]:
+            # Nothing is trained by the section, but a key that nothing would read is a mistake there too.
+            check_keys(autoencoder, "config.vae")
+            models.build(autoencoder, "config.vae")
             latents.find_autoencoder(config)
         else:
-            stages.append((autoencoder_config(config), folder / AUTOENCODER, "config.vae"))
-    # The run itself comes first: what an autoencoder shares with it is then called as the user calls it.
-    for part, _, where in stages:
-        check_settings(part, parallel.device_count(), where)
+            check_settings(autoencoder, parallel.device_count(), "config.vae")
+            stages.append((autoencoder, folder / AUTOENCODER, "config.vae"))
     checked = []
     for part, home, where in stages:
         model = models.build(part, where)

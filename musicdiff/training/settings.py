@@ -22,10 +22,7 @@ def check_settings(config: Mapping[str, Any], devices: int, where: str = "config
 
     where: what messages call the configuration
     """
-    base = configuration.base()
-    _check_like(where, config, _model_sections(config["model"]["name"]) | base)
-    for section in SECTIONS:
-        _check_like(f"{where}.{section}", config[section], base[section])
+    check_keys(config, where)
     for keys, allowed, holds in (
         (POSITIVE, "a whole number above 0", lambda x: x > 0),
         (NOT_NEGATIVE, "0 or more", lambda x: x >= 0),
@@ -54,10 +51,12 @@ def check_settings(config: Mapping[str, Any], devices: int, where: str = "config
     for key, known in CHOICES.items():
         if _get(config, key) not in known:
             raise UsageError(f"{where}.{key} must be one of {', '.join(known)}, not {_get(config, key)!r}")
-    if config["num_steps"] > config["optim"]["decay_steps"]:
+    warmup, decay = config["optim"]["warmup_steps"], config["optim"]["decay_steps"]
+    if warmup >= decay:
+        raise UsageError(f"{where}.optim.warmup_steps={warmup} must be below {where}.optim.decay_steps={decay}")
+    if config["num_steps"] > decay:
         raise UsageError(
-            f"{where}.num_steps={config['num_steps']} goes beyond {where}.optim.decay_steps={config['optim']['decay_steps']}, where the "
-            "learning rate ends at 0: set both"
+            f"{where}.num_steps={config['num_steps']} goes beyond {where}.optim.decay_steps={decay}, where the learning rate ends at 0: set both"
         )
     per_device, left = divmod(config["batch_size"], devices)
     if left or not per_device:
@@ -69,6 +68,16 @@ def check_settings(config: Mapping[str, Any], devices: int, where: str = "config
         raise UsageError(
             f"{where}.optim.micro_batch={micro_batch} does not divide the {per_device} examples of a device"
         )
+
+
+def check_keys(config: Mapping[str, Any], where: str = "config") -> None:
+    """Raises UsageError for a key that nothing reads, is missing or of another type; where: what messages call the configuration."""
+    base = configuration.base()
+    if "name" not in config.get("model", {}):
+        raise UsageError(f"{where}.model lacks the option 'name'")
+    _check_like(where, config, _model_sections(config["model"]["name"]) | base)
+    for section in SECTIONS:
+        _check_like(f"{where}.{section}", config[section], base[section])
 
 
 def _model_sections(name: str) -> dict[str, dict]:

@@ -14,11 +14,14 @@ from musicdiff.training.estimate import cost
 NETWORKS = ("autoencoder", "discriminator")  # named at the top of params or frozen; a U-Net alone has its layers there
 
 
-def describe(text: str) -> dict[str, Any]:
-    """One configuration: `sizes`, and GFLOP and memory of an evaluation and of a training step of one clip."""
-    model = models.build(configuration.load(text).config)
+def describe(text: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """One configuration: `sizes`, and GFLOP and memory of an evaluation and of a training step of one clip.
+
+    overrides: as of configuration.load, '--config.network.patch=2'; the row names them
+    """
+    model = models.build(configuration.load(text, overrides).config)
     trained = forecast.step_cost(model, 1)
-    row = sizes(text) | {
+    row = sizes(text, overrides) | {
         "train_gflop_per_clip": round(trained.flops / 1e9, 2),
         "train_memory_mb_per_clip": round(trained.peak_bytes / 1e6),
         "state_memory_mb": round(forecast.state_bytes(model) / 1e6),
@@ -33,15 +36,15 @@ def describe(text: str) -> dict[str, Any]:
     return row
 
 
-def sizes(text: str) -> dict[str, Any]:
+def sizes(text: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """One configuration: parameters in all and by network, MiB in fp32, and the domain; `multiple` in mel frames, as the key model.frames."""
-    config = configuration.load(text).config
+    config = configuration.load(text, overrides).config
     model = models.build(config)
     domain, key = model.domain, jax.random.key(0)
     params, frozen = jax.eval_shape(model.init, key), jax.eval_shape(model.init_frozen, key)
     count = forecast.count(params)
     return {
-        "config": text,
+        "config": " ".join((text, *overrides)),
         "model": config["model"]["name"],
         "parameters": count,
         "parts": _by_network(params),

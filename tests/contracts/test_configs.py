@@ -127,7 +127,8 @@ def test_the_talks_recipe_is_the_default():
             "objective": "denoising", "schedule": "linear_beta", "prediction": "eps", "weight": "simple", "times": "uniform",
             "told": "index", **{f"{part}_options": {} for part in ("schedule", "prediction", "weight", "times")},
         }  # fmt: skip
-        assert config["sampler"] == {"name": "ddim", "num_steps": 50, "grid": "leading"}
+        assert config["sampler"] == {"name": "ddim", "num_steps": 50, "grid": "auto"}
+        assert grids.resolve("auto", build(text)[0].schedule) == "leading"
         assert config["batch_size"] == 16
         assert config["optim"] == {
             "learning_rate": 1e-4, "b1": 0.95, "b2": 0.999, "weight_decay": 1e-6, "warmup_steps": 500,
@@ -240,6 +241,30 @@ def test_a_key_that_nothing_reads_is_an_error(text, tmp_path):
                 owner = f"{part} {load(text)['process'][part]!r}"
         assert isinstance(error, UsageError) and "\n" not in str(error)
         assert str(error).startswith(f"{owner} has no option 'unheard_of'; "), (path, error)
+
+
+def test_a_key_beside_the_path_of_an_autoencoder_is_an_error_where_nothing_reads_it(tmp_path):
+    """Though a run that is given its autoencoder trains none by that section. As it is, it is refused for the path alone."""
+    given = changed(load("latent:tiny"), ("vae", "path"), str(tmp_path / "none"))
+    assert isinstance(run_without_data(given, tmp_path / "run"), DataError)
+    for path in sections(given["vae"]):
+        error = run_without_data(changed(given, ("vae", *path, "unheard_of"), 1), tmp_path / "run")
+        owner = ".".join(("config", "vae", *path))
+        assert isinstance(error, UsageError)
+        assert str(error).startswith(f"{owner} has no option 'unheard_of'; "), (path, error)
+
+
+def test_of_an_autoencoder_that_is_given_only_the_keys_are_checked(tmp_path):
+    """One batch that devices cannot share is no matter where nothing is trained on it."""
+    given = changed(load("latent:tiny"), ("vae", "path"), str(tmp_path / "none"))
+    error = run_without_data(changed(given, ("vae", "batch_size"), 0), tmp_path / "run")
+    assert str(error).startswith(f"{tmp_path / 'none'} is not a workdir")
+
+
+def test_a_section_of_an_autoencoder_without_its_model_says_so(tmp_path):
+    given = load("latent:tiny")
+    given = given | {"vae": {key: value for key, value in given["vae"].items() if key != "model"}}
+    assert str(run_without_data(given, tmp_path / "run")) == "config.vae.model lacks the option 'name'"
 
 
 @pytest.mark.parametrize(

@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 
 from musicdiff import plugins, samplers
-from musicdiff.diffusion import constraints, grids, guidance, process, schedules
+from musicdiff.diffusion import constraints, grids, guidance, kinds, process, schedules
 from musicdiff.typing import Prediction
 
 NAMES = plugins.names("samplers")
 BOTH_WAYS = ["ddim", "dpmpp_2m", "dpmpp_2m_sde", "euler", "euler_ancestral", "heun", "unipc"]  # towards noise too
 JUMPS = ["ddim", "ddpm", "pingpong"]  # the samplers of flow maps
-SCHEDULES = {name: schedules.build(name) for name in schedules.names()}
+SCHEDULES = {name: schedules.build(name) for name in schedules.SCHEDULES}
 KEYS = jax.random.split(jax.random.key(0), 3)
 X_T = jax.random.normal(jax.random.key(1), (3, 16, 2))
 
 
 def denoise_fn(x_t, log_snr, to=None):
     """Something smooth, nonlinear and of the right dtype."""
-    return process.prediction("v", jnp.tanh(x_t) - 0.2, x_t, log_snr)
+    return process.prediction(kinds.v(), jnp.tanh(x_t) - 0.2, x_t, log_snr)
 
 
 @functools.cache
@@ -35,7 +35,7 @@ def compiled(name, constraint=None):
 
 
 def sample(name, x_T=X_T, keys=KEYS, schedule="cosine", constraint=None):
-    return compiled(name, constraint)(x_T, keys, grids.build(None, SCHEDULES[schedule], 6))
+    return compiled(name, constraint)(x_T, keys, grids.build("auto", SCHEDULES[schedule], 6))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -128,7 +128,7 @@ def test_what_is_known_is_exact_in_the_end(name):
 def test_many_steps_sample_the_data(name):
     """x_0 ~ N(0.4, 0.3^2): the mean and deviation of 3 x 4000 values at 400 steps."""
 
-    flow_map = getattr(plugins.load("samplers", name), "FLOW_MAPS", False)
+    flow_map = samplers.build(name).flow_maps
 
     def width(alpha, sigma):
         return jnp.sqrt((0.3 * alpha) ** 2 + sigma**2)

@@ -12,7 +12,7 @@ def indices(grid):
 
 
 @pytest.mark.parametrize("schedule", [TABLE, CONTINUOUS], ids=["table", "continuous"])
-@pytest.mark.parametrize("name", [None, *grids.GRIDS])
+@pytest.mark.parametrize("name", grids.GRIDS)
 @pytest.mark.parametrize("num_steps", [1, 7, 50])
 def test_a_grid_falls_to_data(name, schedule, num_steps):
     grid = grids.build(name, schedule, num_steps)
@@ -21,9 +21,7 @@ def test_a_grid_falls_to_data(name, schedule, num_steps):
     assert (np.diff(grid[:-1]) > 0).all()  # less and less noise
 
 
-@pytest.mark.parametrize(
-    ("name", "first", "last"), [("leading", 980, 0), ("trailing", 999, 19), ("linspace", 999, 0), (None, 980, 0)]
-)
+@pytest.mark.parametrize(("name", "first", "last"), [("leading", 980, 0), ("trailing", 999, 19), ("linspace", 999, 0)])
 def test_fifty_steps_of_a_thousand(name, first, last):
     visited = indices(grids.build(name, TABLE, 50))
     assert (visited[0], visited[-1]) == (first, last)
@@ -31,7 +29,7 @@ def test_fifty_steps_of_a_thousand(name, first, last):
 
 
 def test_leading_is_every_twentieth_index():
-    np.testing.assert_array_equal(indices(grids.build(None, TABLE, 50)), np.arange(980, -1, -20))
+    np.testing.assert_array_equal(indices(grids.build("leading", TABLE, 50)), np.arange(980, -1, -20))
 
 
 @pytest.mark.parametrize("name", ["leading", "trailing", "linspace"])
@@ -39,7 +37,7 @@ def test_a_thousand_steps_visit_every_index_once(name):
     np.testing.assert_array_equal(indices(grids.build(name, TABLE, 1000)), np.arange(999, -1, -1))
 
 
-@pytest.mark.parametrize("name", ["trailing", "linspace", "log_snr", "karras", None])
+@pytest.mark.parametrize("name", ["trailing", "linspace", "log_snr", "karras"])
 @pytest.mark.parametrize("num_steps", [1, 3, 50])
 def test_pure_noise_is_where_a_continuous_grid_begins(name, num_steps):
     assert grids.build(name, CONTINUOUS, num_steps)[0] == pytest.approx(-20.0)
@@ -74,6 +72,28 @@ def test_a_level_between_two_indices_is_told_as_the_fraction(name):
     np.testing.assert_allclose(TABLE.log_snr(visited / 999), grids.build(name, TABLE, 10)[:-1], atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("schedule", "options", "suits"),
+    [
+        ("linear_beta", {}, "leading"),
+        ("linear_beta", {"shift": 4.0}, "leading"),
+        ("linear_beta", {"shift": 16.0}, "trailing"),
+        ("zero_terminal", {}, "trailing"),
+        ("cosine", {}, "trailing"),
+        ("cosine", {"log_snr_min": -5.0}, "trailing"),
+    ],
+)
+def test_auto_is_the_grid_that_suits_the_schedule(schedule, options, suits):
+    built = schedules.build(schedule, **options)
+    assert grids.resolve("auto", built) == suits
+    np.testing.assert_array_equal(grids.build("auto", built, 10), grids.build(suits, built, 10))
+
+
+@pytest.mark.parametrize("name", ["leading", "karras:3", "even"])
+def test_another_name_than_auto_is_itself(name):
+    assert grids.resolve(name, TABLE) == name
+
+
 def test_a_grid_in_double_precision(x64):
     assert grids.build("trailing", CONTINUOUS, 3).dtype == np.float64
 
@@ -81,14 +101,16 @@ def test_a_grid_in_double_precision(x64):
 @pytest.mark.parametrize(
     ("name", "schedule", "num_steps", "message"),
     [
-        ("even", TABLE, 10, "no grid 'even'; there are: karras, leading, linspace, log_snr, trailing"),
+        ("even", TABLE, 10, "no grid 'even'; there are: auto, karras, leading, linspace, log_snr, trailing"),
+        (None, TABLE, 10, "no grid 'None'; there are: auto, karras"),
+        ("auto:3", TABLE, 10, "grid 'auto' has no option 'rho'; there are: none"),
         ("karras:0", TABLE, 10, "rho must be above 0, such as karras:7, not 0"),
         ("karras:nan", TABLE, 10, "rho must be above 0, such as karras:7, not nan"),
         ("karras:", TABLE, 10, "rho must be a number, such as karras:7, not ''"),
         ("leading:7", TABLE, 10, "grid 'leading' has no option 'rho'; there are: none"),
         ("leading", TABLE, 1001, "at least 1, at most 1000, not 1001"),
         ("leading", TABLE, 0, "at least 1, at most 1000, not 0"),
-        (None, CONTINUOUS, 0, "num_steps must be at least 1, not 0"),
+        ("trailing", CONTINUOUS, 0, "num_steps must be at least 1, not 0"),
     ],
 )
 def test_bad_requests_say_what_is_allowed(name, schedule, num_steps, message):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from musicdiff import samplers
-from musicdiff.diffusion import guidance, process
+from musicdiff.diffusion import guidance, kinds, objectives, process
+from musicdiff.diffusion.objectives.mean_flow import TOLD_SCALE
 
 LEVELS = [-8.0, 0.0, 5.0]
 
@@ -17,7 +18,7 @@ def model(kind="v"):
     def f(x_t, log_snr, cond, to=None):
         assert cond["style"]["present"].shape == x_t.shape[:1]
         style = jnp.where(cond["style"]["present"], cond["style"]["value"], -1.0)
-        return process.prediction(kind, jnp.tanh(2.0 * x_t) + style[:, None, None], x_t, log_snr)
+        return process.prediction(kinds.build(kind), jnp.tanh(2.0 * x_t) + style[:, None, None], x_t, log_snr)
 
     return f
 
@@ -81,7 +82,7 @@ def test_a_full_rescale_restores_the_deviation_of_each_example(x64):
 
 def test_rescaling_a_silent_prediction_is_not_nan():
     def silent(x_t, log_snr, cond, to=None):
-        return process.prediction("x_0", jnp.zeros_like(x_t), x_t, log_snr)
+        return process.prediction(kinds.x_0(), jnp.zeros_like(x_t), x_t, log_snr)
 
     guided = guidance.classifier_free(silent, conditions(True), conditions(False), 2.0, 0.5)(X_T, 0.0)
     assert jnp.isfinite(guided.x_0).all() and jnp.isfinite(guided.eps).all()
@@ -102,11 +103,11 @@ def test_both_halves_are_one_call():
 
 def weak(x_t, log_snr, to=None):
     """A weaker model of the same task, without conditions."""
-    return process.prediction("v", 0.5 * jnp.tanh(x_t), x_t, log_snr)
+    return process.prediction(kinds.v(), 0.5 * jnp.tanh(x_t), x_t, log_snr)
 
 
 def strong(x_t, log_snr, to=None):
-    return process.prediction("v", jnp.tanh(2.0 * x_t), x_t, log_snr)
+    return process.prediction(kinds.v(), jnp.tanh(2.0 * x_t), x_t, log_snr)
 
 
 @pytest.mark.parametrize("log_snr", [*LEVELS, jnp.array(LEVELS)])
@@ -132,6 +133,37 @@ def test_autoguidance_can_be_rescaled(x64):
     np.testing.assert_allclose(*deviations, rtol=1e-12)
     assert np.all(np.abs(guidance.autoguidance(strong, weak, 4.0)(x_t, 0.0).x_0.std(axis=(1, 2)) - deviations[1]) > 0.1)
     np.testing.assert_allclose(process.diffuse(*guided, 0.0), x_t, atol=1e-12)
+
+
+def flow_map(width):
+    """The exact jumps of N(0, width^2) along its probability flow: z_r / width_r = z_t / width_t in rectified-flow time."""
+
+    def u(z, c_noise):
+        t, span = c_noise.T[..., None, None] / TOLD_SCALE
+        widths = [jnp.hypot((1.0 - s) * width, s) for s in (t, t - span)]
+        return z * (1.0 - widths[1] / widths[0]) / span
+
+    goal = objectives.build("mean_flow")
+    return lambda x_t, log_snr, to=None: goal.denoise(u, x_t, log_snr, to)
+
+
+def test_autoguidance_of_a_flow_map_moves_the_ends_of_its_jumps(x64):
+    """One jump to data ends where the two ends extrapolate to; many follow the guided flow, with an error that falls as 1 / N."""
+    f, g, scale = 0.4, 0.3, 3.0
+    guided = guidance.autoguidance(flow_map(f), flow_map(g), scale)
+    x_T, keys = X_T.astype(jnp.float64), jax.random.split(jax.random.key(0), 3)
+
+    def width(num_jumps):
+        levels = 2.0 * (jnp.log1p(-(t := jnp.linspace(1.0, 0.0, num_jumps + 1)[1:-1])) - jnp.log(t))
+        grid = jnp.concatenate([jnp.array([-30.0]), levels, jnp.array([jnp.inf])])
+        x = samplers.sample(guided, x_T, keys, sampler=samplers.build("ddim"), grid=grid)
+        np.testing.assert_allclose(x / x_T, (x / x_T)[0, 0, 0], rtol=1e-9)  # linear, as the flow of a Gaussian is
+        return float((x / x_T)[0, 0, 0])
+
+    # d log z = scale d log width_f - (scale - 1) d log width_g along the guided flow.
+    exact = f**scale / g ** (scale - 1.0)
+    assert width(1) == pytest.approx(f + (scale - 1.0) * (f - g), rel=1e-5)
+    assert (width(64) - exact) / (width(128) - exact) == pytest.approx(2.0, rel=0.1)
 
 
 GRID = np.float32([-6.0, -3.0, 0.0, 3.0, 6.0, np.inf])

@@ -22,10 +22,10 @@ def pair(x64):
 def test_flow_is_rectified_flow(pair):
     x_0, eps, log_snr, x_t = pair
     x_rf = (1.0 - T) * x_0 + T * eps
-    np.testing.assert_allclose(process.network_input("flow", x_t, log_snr), x_rf, rtol=1e-12)
-    np.testing.assert_allclose(process.target("flow", x_0, eps, log_snr), eps - x_0, rtol=1e-12)
+    np.testing.assert_allclose(process.network_input(kinds.flow(), x_t, log_snr), x_rf, rtol=1e-12)
+    np.testing.assert_allclose(process.target(kinds.flow(), x_0, eps, log_snr), eps - x_0, rtol=1e-12)
     u = jnp.tanh(x_rf)  # a network that is wrong: x_0 = x_rf - t u, eps = x_rf + (1 - t) u
-    predicted = process.prediction("flow", u, x_t, log_snr)
+    predicted = process.prediction(kinds.flow(), u, x_t, log_snr)
     np.testing.assert_allclose(predicted.x_0, x_rf - T * u, rtol=1e-10, atol=1e-14)
     np.testing.assert_allclose(predicted.eps, x_rf + (1.0 - T) * u, rtol=1e-10, atol=1e-14)
 
@@ -37,27 +37,23 @@ def test_edm_is_table_1_of_its_paper(pair, sigma_data):
     c_skip = sigma_data**2 / (SIGMA_VE**2 + sigma_data**2)
     c_out = SIGMA_VE * sigma_data / np.sqrt(SIGMA_VE**2 + sigma_data**2)
     c_in = 1.0 / np.sqrt(SIGMA_VE**2 + sigma_data**2)
-    np.testing.assert_allclose(
-        process.network_input("edm", x_t, log_snr, sigma_data=sigma_data), c_in * x_ve, rtol=1e-12
-    )
-    target = process.target("edm", x_0, eps, log_snr, sigma_data=sigma_data)
+    edm = kinds.edm(sigma_data)
+    np.testing.assert_allclose(process.network_input(edm, x_t, log_snr), c_in * x_ve, rtol=1e-12)
+    target = process.target(edm, x_0, eps, log_snr)
     np.testing.assert_allclose(target, (x_0 - c_skip * x_ve) / c_out, rtol=1e-9, atol=1e-9)
     output = jnp.tanh(x_t)
-    predicted = process.prediction("edm", output, x_t, log_snr, sigma_data=sigma_data)
+    predicted = process.prediction(edm, output, x_t, log_snr)
     np.testing.assert_allclose(predicted.x_0, c_skip * x_ve + c_out * output, rtol=1e-10, atol=1e-14)
     weight = (SIGMA_VE**2 + sigma_data**2) / (SIGMA_VE * sigma_data) ** 2  # EDM's lambda, of the error of x_0
-    error = process.x_0_error("edm", log_snr, sigma_data=sigma_data)
+    error = process.x_0_error(edm, log_snr)
     np.testing.assert_allclose(error, 1.0 / weight[:, 0, 0], rtol=1e-12)
     np.testing.assert_allclose(weight[:, 0, 0], np.exp(LEVELS) + sigma_data**-2, rtol=1e-12)
 
 
 def test_edm_of_data_of_unit_deviation_is_v_up_to_sign(pair):
     x_0, eps, log_snr, x_t = pair
-    np.testing.assert_allclose(process.network_input("edm", x_t, log_snr, sigma_data=1.0), x_t, rtol=1e-14)
-    edm, v = (
-        process.target(kind, x_0, eps, log_snr, **options)
-        for kind, options in (("edm", {"sigma_data": 1.0}), ("v", {}))
-    )
+    np.testing.assert_allclose(process.network_input(kinds.edm(1.0), x_t, log_snr), x_t, rtol=1e-14)
+    edm, v = (process.target(kind, x_0, eps, log_snr) for kind in (kinds.edm(1.0), kinds.v()))
     np.testing.assert_allclose(edm, -v, rtol=1e-13)
 
 
@@ -72,7 +68,7 @@ def test_the_determinant_is_that_of_the_two_views(x64, kind):
 def test_edm_keeps_data_of_that_deviation_at_unit_variance(x64, sigma_data):
     """What it sees and what it says, at every level: the reason for the preconditioning."""
     alpha, sigma = process.alpha_sigma(jnp.asarray(LEVELS))
-    view = kinds.build("edm", sigma_data=sigma_data)(alpha, sigma)
+    view = kinds.edm(sigma_data)(alpha, sigma)
     np.testing.assert_allclose(view.seen**2 * ((alpha * sigma_data) ** 2 + sigma**2), 1.0, rtol=1e-12)
     np.testing.assert_allclose((view.of_x_0 * sigma_data) ** 2 + view.of_eps**2, 1.0, rtol=1e-12)
 

@@ -18,7 +18,7 @@ def test_squared_error_is_a_mean_an_example_in_full_precision():
 
 def weight(name, kind, levels=LEVELS, **options):
     log_snr = jnp.asarray(levels)
-    return losses.build(name, **options)(log_snr, process.x_0_error(kind, log_snr))
+    return losses.build(name, **options)(log_snr, process.x_0_error(kinds.build(kind), log_snr))
 
 
 @pytest.mark.parametrize("kind", kinds.KINDS)
@@ -38,7 +38,7 @@ def test_simple_weighs_the_output_itself(kind):
 )
 def test_a_simple_loss_weighs_x_0_by_its_kind(x64, kind, of_x_0):
     snr = np.exp(LEVELS)
-    np.testing.assert_allclose(1.0 / process.x_0_error(kind, jnp.asarray(LEVELS)), of_x_0(snr), rtol=1e-12)
+    np.testing.assert_allclose(1.0 / process.x_0_error(kinds.build(kind), jnp.asarray(LEVELS)), of_x_0(snr), rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,11 @@ def test_a_weighted_loss_is_one_loss_whatever_the_network_predicts(x64, name):
     x_0, eps, wrong = jnp.asarray(np.random.default_rng(0).normal(size=(3, len(LEVELS), 5, 2)))
     log_snr = jnp.asarray(LEVELS)
     x_t = process.diffuse(x_0, eps, log_snr)
-    guess = process.prediction("v", wrong, x_t, log_snr)
-    weighted = {
-        kind: weight(name, kind)
-        * losses.squared_error(process.target(kind, *guess, log_snr), process.target(kind, x_0, eps, log_snr))
-        for kind in kinds.KINDS
-    }
+    guess = process.prediction(kinds.v(), wrong, x_t, log_snr)
+    weighted = {}
+    for name_of_kind, build in kinds.KINDS.items():
+        output, target = process.target(build(), *guess, log_snr), process.target(build(), x_0, eps, log_snr)
+        weighted[name_of_kind] = weight(name, name_of_kind) * losses.squared_error(output, target)
     for kind in kinds.KINDS:
         np.testing.assert_allclose(weighted[kind], weighted["x_0"], rtol=1e-9)
 

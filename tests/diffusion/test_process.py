@@ -9,6 +9,7 @@ from musicdiff.diffusion import kinds, process
 
 LEVELS = np.array([-20.0, -10.1, -3.0, 0.0, 2.5, 9.2, 20.0])
 SHAPE = (len(LEVELS), 4, 3, 2)
+every_kind = pytest.mark.parametrize("kind", [build() for build in kinds.KINDS.values()], ids=kinds.KINDS)
 
 
 def normal(*shape):
@@ -34,7 +35,7 @@ def test_data_is_a_level_exactly():
     np.testing.assert_array_equal(process.diffuse(x_0, eps, jnp.inf), x_0)
 
 
-@pytest.mark.parametrize("kind", kinds.KINDS)
+@every_kind
 def test_at_data_every_kind_predicts_x_t_itself_and_nothing_is_nan(kind):
     x_t, output = jnp.asarray(normal(2, 2, 3), jnp.float32)
     prediction = process.prediction(kind, output, x_t, jnp.inf)
@@ -49,7 +50,7 @@ def test_a_level_an_example_is_each_example_at_its_level(pair):
         np.testing.assert_array_equal(together[b], process.diffuse(x_0[b : b + 1], eps[b : b + 1], level)[0])
 
 
-@pytest.mark.parametrize("kind", kinds.KINDS)
+@every_kind
 def test_the_true_output_predicts_the_truth(pair, kind):
     x_0, eps, log_snr = pair
     x_t = process.diffuse(x_0, eps, log_snr)
@@ -61,13 +62,14 @@ def test_the_true_output_predicts_the_truth(pair, kind):
 @pytest.mark.parametrize(("kind", "other"), list(itertools.permutations(kinds.KINDS, 2)))
 def test_any_output_of_any_kind_comes_back_from_any_other(pair, kind, other):
     output, x_t, log_snr = pair  # any output: no network is right
+    kind, other = kinds.build(kind), kinds.build(other)
     predicted = process.prediction(kind, output, x_t, log_snr)
     np.testing.assert_allclose(process.diffuse(*predicted, log_snr), x_t, atol=1e-11)
     converted = process.prediction(other, process.target(other, *predicted, log_snr), x_t, log_snr)
     np.testing.assert_allclose(process.target(kind, *converted, log_snr), output, rtol=1e-9, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", kinds.KINDS)
+@every_kind
 def test_an_error_of_the_output_is_that_error_of_x_0(pair, kind):
     output, x_t, log_snr = pair
     right, wrong = (process.prediction(kind, out, x_t, log_snr).x_0 for out in (output, output + 1.0))
@@ -75,7 +77,7 @@ def test_an_error_of_the_output_is_that_error_of_x_0(pair, kind):
     np.testing.assert_allclose((wrong - right) ** 2, expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["eps", "v", "x_0"])
+@pytest.mark.parametrize("kind", [kinds.eps(), kinds.v(), kinds.x_0()])
 def test_these_kinds_see_x_t_itself(kind):
     x_t = jnp.asarray(normal(*SHAPE), jnp.float32)
     np.testing.assert_array_equal(process.network_input(kind, x_t, jnp.asarray(LEVELS, jnp.float32)), x_t)
@@ -91,7 +93,7 @@ def test_c_noise_is_affine_in_that_of_edm():
 
 def test_replacing_x_0_moves_eps_along(pair):
     x_t, output, log_snr = pair
-    before = process.prediction("v", output, x_t, log_snr)
+    before = process.prediction(kinds.v(), output, x_t, log_snr)
     after = process.replace_x_0(before, jnp.clip(before.x_0, -1, 1), log_snr)
     np.testing.assert_allclose(process.diffuse(*after, log_snr), x_t, atol=1e-10)
     untouched = jnp.abs(before.x_0) <= 1

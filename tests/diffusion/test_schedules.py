@@ -14,7 +14,7 @@ def alpha_bar():
     return np.cumprod(1.0 - np.linspace(1e-4, 2e-2, 1000))
 
 
-every_schedule = pytest.mark.parametrize("name", schedules.names())
+every_schedule = pytest.mark.parametrize("name", schedules.SCHEDULES)
 with_and_without_shift = pytest.mark.parametrize("shift", [1.0, 4.0])
 
 
@@ -96,6 +96,20 @@ def test_linear_beta_begins_at_the_level_9_21_and_not_at_data():
     schedule = schedules.linear_beta()
     assert float(schedule.log_snr(0.0)) == pytest.approx(np.log((1 - 1e-4) / 1e-4), rel=1e-6)
     assert float(schedule.log_snr(1.0)) == pytest.approx(-10.117, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "ends"),
+    [
+        ("linear_beta", {}, False),
+        ("linear_beta", {"shift": 16.0}, True),  # at -15.7
+        ("zero_terminal", {}, True),
+        ("cosine", {}, True),
+        ("cosine", {"log_snr_min": -12.0}, False),
+    ],
+)
+def test_what_ends_in_noise(name, options, ends):
+    assert schedules.ends_in_noise(schedules.build(name, **options)) is ends
 
 
 def test_zero_terminal_is_the_paper_s_rescaling(x64):

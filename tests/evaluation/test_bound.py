@@ -165,11 +165,19 @@ def test_a_workdir_is_measured_on_its_held_out_clips(trained, measured):
 
 
 @pytest.mark.parametrize(
-    "numbers", [{"num_clips": 0}, {"evaluations": 0}, {"batch_size": -1}, {"seed": -1}, {"num_levels": 1}]
+    ("number", "value", "message"),
+    [
+        ("num_clips", 0, "num_clips must be 1 or more, not 0"),
+        ("evaluations", 0, "evaluations must be 1 or more, not 0"),
+        ("batch_size", -1, "batch_size must be 1 or more, not -1"),
+        ("seed", -1, "seed must be from 0 to 4294967295, not -1"),
+        ("num_levels", 1, "the number of levels must be 2 or more, not 1"),
+    ],
 )
-def test_numbers_out_of_range_are_named(trained, numbers):
-    with pytest.raises(UsageError, match="must be"):
-        bound.measure_workdir(trained, **numbers)
+def test_numbers_out_of_range_are_named(trained, number, value, message):
+    with pytest.raises(UsageError) as caught:
+        bound.measure_workdir(trained, **{number: value})
+    assert str(caught.value) == message
 
 
 def test_what_has_no_bound_is_named(trained, tmp_path):

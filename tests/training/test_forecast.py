@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from musicdiff import config as configuration
-from musicdiff import models, parallel
+from musicdiff import generation, models, parallel
 from musicdiff.audio.mel import MelSpec
 from musicdiff.checkpoints import Checkpoints
 from musicdiff.training import forecast
@@ -85,6 +85,17 @@ def test_what_averages_cost_is_told(model, tmp_path, capsys):
     assert f"in ema/ about {disk} more, 34 snapshots of 2 averages" in said
     assert "ema" not in announced(model, micro.make_config("mel"), tmp_path, capsys, rates_of(model, 1.5, 0.5))
     assert forecast.state_bytes(model, 2) == 7 * 4 * forecast.num_parameters(model)
+
+
+def test_a_sampler_that_does_not_suit_is_remarked_on_once_as_generate_does(model, tmp_path, capsys):
+    unsuited = micro.make_config("mel", "sampler.name=pingpong", "sampler.grid=leading")
+    notes = generation.notes_on(model, unsuited["sampler"])
+    assert len(notes) == 2
+    said = announced(model, unsuited, tmp_path, capsys, rates_of(model, 1.5, 0.5)).splitlines()
+    assert [line for line in said if line.startswith("note: ")] == list(notes)
+    assert "note" not in announced(model, micro.make_config("mel"), tmp_path, capsys, rates_of(model, 1.5, 0.5))
+    vae = micro.make_config("vae")
+    assert "note" not in announced(models.build(vae), vae, tmp_path, capsys, rates_of(model, 1.5, 0.5))
 
 
 def test_a_run_that_resumes_is_told_what_is_left(model, tmp_path, capsys):

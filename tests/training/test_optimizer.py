@@ -3,9 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import optax
-import pytest
 
-from musicdiff.errors import UsageError
 from musicdiff.training import optimizer
 
 SETTINGS = {
@@ -75,11 +73,3 @@ def test_what_is_free_moves_as_if_nothing_were_held():
     beside = updates(5, {"free": jnp.ones(2), "held": jnp.ones(2)}, held_until={"held": 2})
     for one, two in zip(alone, beside):
         np.testing.assert_array_equal(one["free"], two["free"])
-
-
-@pytest.mark.parametrize(("warmup", "decay"), [(20, 20), (30, 20), (-1, 20)])
-def test_warm_up_ends_before_the_decay(warmup, decay):
-    with pytest.raises(
-        UsageError, match=rf"config\.optim\.warmup_steps must lie in \[0, decay_steps\): {warmup} against {decay}"
-    ):
-        optimizer.build(**{**SETTINGS, "warmup_steps": warmup, "decay_steps": decay})

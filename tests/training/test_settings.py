@@ -141,6 +141,21 @@ def test_what_is_trained_on_the_way_is_called_as_the_user_calls_it():
     assert refusal(config | {"num_steps": 0}, "config.vae").startswith("config.vae.num_steps must be")
 
 
+@pytest.mark.parametrize("where", ["config", "config.vae"])
+@pytest.mark.parametrize("warmup", [20, 30])
+def test_warm_up_ends_before_the_decay(where, warmup):
+    config = changed("optim.warmup_steps", warmup)
+    expected = f"{where}.optim.warmup_steps={warmup} must be below {where}.optim.decay_steps=20"
+    assert refusal(config, where) == expected
+    check_settings(changed("optim.warmup_steps", 19), devices=1)
+
+
+@pytest.mark.parametrize("model", [None, {}, {"frames": 64}])
+def test_a_model_without_a_name_is_refused(model):
+    config = {key: value for key, value in micro.make_config("mel").items() if key != "model"}
+    assert refusal(config if model is None else config | {"model": model}) == "config.model lacks the option 'name'"
+
+
 def test_the_optimizers_keys_are_in_the_base():
     """Whatever optimizer.build takes, but for what the model decides; and what training itself reads."""
     taken = set(inspect.signature(optimizer.build).parameters) - {"held_until"}

@@ -21,6 +21,13 @@ def test_the_full_unet(rows):
     assert row["state_memory_mb"] == round(5 * 4 * 113_668_609 / 1e6)
 
 
+def test_a_changed_configuration_is_described_as_changed(rows):
+    row = summary.sizes("latent:tiny", ["--config.model.frames=256"])
+    assert row["config"] == "latent:tiny --config.model.frames=256"
+    assert row["shape"] == [rows[1]["shape"][0] // 2, *rows[1]["shape"][1:]]
+    assert row["parameters"] == rows[1]["parameters"]
+
+
 def test_what_is_frozen_is_counted_apart(rows):
     assert rows[0]["frozen_parameters"] == {}
     assert rows[1]["frozen_parameters"]["autoencoder"] == rows[2]["parameters"]

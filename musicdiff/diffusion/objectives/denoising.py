@@ -12,8 +12,6 @@ from musicdiff.errors import UsageError
 from musicdiff.typing import Array, Keys, Metrics, Network, Objective, Prediction
 
 TOLD = ("index", "log_snr")
-# Below this level x_0 = (x_t - sigma eps) / alpha is noise: at -20, 0.1 % of error in eps is 17 in x_0.
-EPS_LOWEST = -15.0
 
 
 def build(
@@ -32,7 +30,8 @@ def build(
 
     Args:
         schedule: a name of schedules.SCHEDULES; its options, and `shift`, are schedule_options
-        prediction: what the network outputs, a name of kinds.KINDS
+        prediction: what the network outputs, a name of kinds.KINDS; eps only where the schedule ends short of noise, for
+            x_0 = (x_t - sigma eps) / alpha: at log_snr -20 an error of 0.1 % in eps is one of 17 in x_0
         weight: a name of losses.WEIGHTS
         times: the law of t, a name of draws.DRAWS
         told: what the network knows of the level: 'index', its position in a table, whose own levels are then
@@ -41,19 +40,18 @@ def build(
         UsageError: an unknown name or option, with the list of what exists, or a combination that cannot work
     """
     parts = {
-        "schedule": schedule_options,
-        "prediction": prediction_options,
-        "weight": weight_options,
-        "times": times_options,
+        "schedule": (schedule, schedule_options),
+        "prediction": (prediction, prediction_options),
+        "weight": (weight, weight_options),
+        "times": (times, times_options),
     }
-    for part, given in parts.items():
+    for part, (name, given) in parts.items():
         if not isinstance(given, Mapping | None) or "name" in (given or {}):
             raise UsageError(
-                f"{part}_options must be a section of the {part}'s own options, such as {{'shift': 2.0}}, not {given!r}"
+                f"process.{part}_options must be a section, the options of {part} {name!r} by name, not {given!r}"
             )
     levels = schedules.build(schedule, **(schedule_options or {}))
-    options = dict(prediction_options or {})
-    kinds.build(prediction, **options)  # refuses what it does not know, before anything is traced
+    kind = kinds.build(prediction, **(prediction_options or {}))
     weigh = losses.build(weight, **(weight_options or {}))
     draw_t = draws.build(times, **(times_options or {}))
     by_index = choice.check("told", told, TOLD) == "index"
@@ -61,15 +59,15 @@ def build(
         raise UsageError(
             f"told='index' needs a schedule with a table, such as linear_beta; {schedule!r} is told='log_snr'"
         )
-    if prediction == "eps" and schedules.lowest(levels) < EPS_LOWEST:
+    if prediction == "eps" and schedules.ends_in_noise(levels):
         raise UsageError(
             f"prediction='eps' says nothing of x_0 at log_snr {schedules.lowest(levels):.3g}, where {schedule!r} ends: "
-            f"take prediction='v', or end the schedule at {EPS_LOWEST:g} or above"
+            f"take prediction='v', or end the schedule at {schedules.NOISE:g} or above"
         )
 
     def evaluate(network: Network, x_t: Array, log_snr: Array) -> Array:
         c_noise = schedules.index_of(levels, log_snr) if by_index else process.c_noise(log_snr)
-        seen = process.network_input(prediction, x_t, log_snr, **options)
+        seen = process.network_input(kind, x_t, log_snr)
         return network(seen, jnp.broadcast_to(c_noise, x_t.shape[:1])).astype(x_t.dtype)
 
     def draw_level(key: Array) -> Array:
@@ -84,12 +82,12 @@ def build(
 
     def loss_at(network: Network, x_0: Array, eps: Array, log_snr: Array) -> tuple[Array, Metrics]:
         output = evaluate(network, process.diffuse(x_0, eps, log_snr), log_snr)
-        mse = losses.squared_error(output, process.target(prediction, x_0, eps, log_snr, **options))
-        factor = weigh(log_snr, process.x_0_error(prediction, log_snr, **options))
+        mse = losses.squared_error(output, process.target(kind, x_0, eps, log_snr))
+        factor = weigh(log_snr, process.x_0_error(kind, log_snr))
         return factor * mse, {"log_snr": log_snr, "mse": mse}
 
     def denoise(network: Network, x_t: Array, log_snr: Array, to: Array | None = None) -> Prediction:
         del to  # read by flow maps only
-        return process.prediction(prediction, evaluate(network, x_t, log_snr), x_t, log_snr, **options)
+        return process.prediction(kind, evaluate(network, x_t, log_snr), x_t, log_snr)
 
     return Objective(levels, loss, loss_at, denoise)

@@ -37,7 +37,7 @@ def test_a_perfect_network_has_no_loss_and_denoises_to_the_data(x64, prediction,
     eps = x_0[::-1]
 
     def perfect(x_t, c_noise):
-        return process.target(prediction, x_0, eps, log_snr)
+        return process.target(kinds.build(prediction), x_0, eps, log_snr)
 
     values, metrics = goal.loss_at(perfect, x_0, eps, log_snr)
     np.testing.assert_array_equal(values, 0.0)
@@ -54,7 +54,7 @@ def test_the_loss_is_the_weighted_error_of_the_output(weight):
     values, metrics = jax.jit(functools.partial(goal.loss, network))(x_0, keys)
     assert values.shape == metrics["mse"].shape == metrics["log_snr"].shape == (len(x_0),)
     log_snr = metrics["log_snr"]
-    expected = losses.build(weight)(log_snr, process.x_0_error("edm", log_snr)) * metrics["mse"]
+    expected = losses.build(weight)(log_snr, process.x_0_error(kinds.edm(), log_snr)) * metrics["mse"]
     np.testing.assert_allclose(values, expected, rtol=1e-5)
 
 
@@ -68,7 +68,7 @@ def test_a_network_sees_its_own_coordinates_in_training_and_sampling():
     goal.loss_at(lambda x, c_noise: seen.append(x) or x, x_0, x_0[::-1], log_snr)
     goal.denoise(lambda x, c_noise: seen.append(x) or x, x_t, log_snr)
     np.testing.assert_array_equal(*seen)
-    np.testing.assert_allclose(seen[0], process.network_input("edm", x_t, log_snr, sigma_data=2.0), rtol=1e-6)
+    np.testing.assert_allclose(seen[0], process.network_input(kinds.edm(2.0), x_t, log_snr), rtol=1e-6)
 
 
 @pytest.mark.parametrize("options", [{}, TABLE])
@@ -182,11 +182,15 @@ def test_a_held_out_loss_at_a_fixed_level_is_the_training_loss_there():
     np.testing.assert_allclose(*both(*batch()), rtol=1e-6)
 
 
-@pytest.mark.parametrize("part", ["schedule", "prediction", "weight", "times"])
+@pytest.mark.parametrize(
+    ("part", "name"), [("schedule", "cosine"), ("prediction", "v"), ("weight", "simple"), ("times", "uniform")]
+)
 @pytest.mark.parametrize("options", [3, "wide", ["a"], {"name": "x"}])
-def test_options_that_are_no_section_are_refused(part, options):
-    with pytest.raises(UsageError, match=f"{part}_options must be a section"):
+def test_options_that_are_no_section_are_refused_by_their_key(part, name, options):
+    with pytest.raises(UsageError) as caught:
         objectives.build(**{f"{part}_options": options})
+    expected = f"process.{part}_options must be a section, the options of {part} {name!r} by name, not {options!r}"
+    assert str(caught.value) == expected
 
 
 @pytest.mark.parametrize(
