@@ -85,9 +85,8 @@ class ClassEmbedder(nn.Module):
     @nn.compact
     def __call__(self, value: Array, present: Array) -> Embedding:
         """value int [B]."""
-        spread = nn.initializers.normal(
-            0.4
-        )  # as the vectors of NumberEmbedder at first: none drowns the others, or the noise level
+        # As wide as NumberEmbedder's vectors at first: none drowns the others, or the noise level.
+        spread = nn.initializers.normal(0.4)
         vector = nn.Embed(self.capacity, self.width, embedding_init=spread, name="classes")(value)
         return Embedding(_or_null(self, vector, present))
 
