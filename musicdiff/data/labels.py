@@ -20,6 +20,7 @@ from etils import epath
 Labels = dict[str, Any]
 FIELDS = ("caption", "style", "tempo", "key", "licence")
 TABLE = "metadata.csv"
+TAGGED = "tagged"  # in a .json: what musicdiff.tagging heard, {field: {'value', ...}}
 FILE_COLUMNS = ("file", "file_name")
 TEMPO = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:bpm)?", re.ASCII | re.IGNORECASE)
 FASTEST = 1000.0  # beats a minute
@@ -33,7 +34,7 @@ def read_labels(
 ) -> tuple[dict[str, Labels], list[dict[str, str]]]:
     """The labels of each audio file: of its .json, its .txt (a caption), its row of metadata.csv, the folder it is in (a style).
 
-    A caption that nobody wrote is put together from style, tempo and key.
+    What the tagger heard fills in what none of them says. A caption that nobody wrote is put together from style, tempo and key.
 
     Args:
         audio: files, relative to the root
@@ -64,11 +65,25 @@ def read_labels(
     for file in audio:
         path = PurePosixPath(file)
         known = dict.fromkeys(FIELDS, "") | {"tempo": math.nan, "style": path.parent.name.replace("_", " ")}
+        sidecar = read(str(path.with_suffix(".json")), _object)
+        heard = sidecar.pop(TAGGED, frozenset())
+        known |= {field: sidecar.pop(field) for field in heard & set(sidecar)}
         known |= table.get(file, {})
         known |= read(str(path.with_suffix(".txt")), _caption)
-        known |= read(str(path.with_suffix(".json")), _object)
+        known |= sidecar
         labels[file] = known | {"caption": known["caption"] or describe(known["style"], known["tempo"], known["key"])}
     return labels, [{"name": name, "reason": reason} for name, reason in unread.items()]
+
+
+def heard_fields(content: Mapping[str, Any]) -> frozenset[str]:
+    """The fields of a sidecar that hold what the tagger heard: one that a person has changed does not."""
+    made = content.get(TAGGED)
+    made = made if isinstance(made, dict) else {}
+    return frozenset(
+        field
+        for field, entry in made.items()
+        if field in content and isinstance(entry, dict) and "value" in entry and entry["value"] == content[field]
+    )
 
 
 def describe(style: str, tempo: float, key: str) -> str:
@@ -95,7 +110,8 @@ def _object(text: str) -> tuple[Labels, list[str]]:
         return {}, ["a number too long or brackets too deep for a label"]
     if not isinstance(content, dict):
         return {}, [f"should be an object with any of {', '.join(FIELDS)}"]
-    return _known(content)
+    known, faults = _known(content)
+    return known | {TAGGED: heard_fields(content)}, faults
 
 
 def _table(text: str, audio: Collection[str]) -> tuple[dict[str, Labels], list[str]]:

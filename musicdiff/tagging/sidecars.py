@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
+from musicdiff.data import labels
 from musicdiff.errors import DataError
 
-MARK = "tagged"
 Sidecar = dict[str, Any]
 
 
@@ -53,13 +53,11 @@ def write(path: epath.Path, content: Sidecar) -> None:
 
 def split(content: Sidecar) -> tuple[Sidecar, dict[str, Finding]]:
     """(what a person wrote, what the tagger wrote and nobody has changed)."""
-    remembered = content.get(MARK)
-    ours = {
-        name: Finding(made["value"], made.get("confidence"), made.get("source", ""))
-        for name, made in (remembered.items() if isinstance(remembered, dict) else ())
-        if name in content and isinstance(made, dict) and "value" in made and made["value"] == content[name]
-    }
-    return {name: value for name, value in content.items() if name not in ours and name != MARK}, ours
+    ours = {}
+    for name in labels.heard_fields(content):
+        made = content[labels.TAGGED][name]
+        ours[name] = Finding(made["value"], made.get("confidence"), made.get("source", ""))
+    return {name: value for name, value in content.items() if name not in ours and name != labels.TAGGED}, ours
 
 
 def join(theirs: Mapping[str, Any], found: Mapping[str, Finding]) -> Sidecar:
@@ -68,7 +66,7 @@ def join(theirs: Mapping[str, Any], found: Mapping[str, Finding]) -> Sidecar:
     return {
         **theirs,
         **values,
-        **({MARK: {name: _remember(finding) for name, finding in found.items()}} if found else {}),
+        **({labels.TAGGED: {name: _remember(finding) for name, finding in found.items()}} if found else {}),
     }
 
 

@@ -81,7 +81,7 @@ def tag(
             report.unused.append(result)
             continue
         path, old, new = result
-        for name in new.get(sidecars.MARK, {}):
+        for name in new.get(labels.TAGGED, {}):
             report.filled[name] += 1
         if new != old:
             sidecars.write(path, new)

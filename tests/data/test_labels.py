@@ -45,6 +45,15 @@ def test_sidecars_win_over_the_table_and_the_table_over_the_folder(tmp_path):
     assert labels["x/c.wav"]["caption"] == "x"
 
 
+def test_what_a_person_wrote_comes_before_what_the_tagger_heard(tmp_path):
+    heard = {name: {"value": value, "confidence": 0.9} for name, value in {"tempo": 94, "key": "C minor"}.items()}
+    (tmp_path / "a.json").write_text(json.dumps({"tempo": 94, "key": "C minor", "tagged": heard}))
+    (tmp_path / "b.json").write_text(json.dumps({"tempo": 120, "key": "C minor", "tagged": heard}))  # one by a person
+    (tmp_path / "metadata.csv").write_text("file,tempo,key\na.wav,80,\nb.wav,80,D minor\n")
+    labels = labels_of(tmp_path, "a.wav", "b.wav")
+    assert [(known["tempo"], known["key"]) for known in labels.values()] == [(80, "C minor"), (120, "D minor")]
+
+
 def test_captions_nobody_wrote():
     assert describe("bossa nova", 120.0, "C minor") == "bossa nova, 120 bpm, C minor"
     assert describe("", 93.5, "") == "93.5 bpm"
