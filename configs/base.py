@@ -60,6 +60,7 @@ def add_diffusion(config: ConfigDict) -> None:
     config.network.num_res_blocks = 2
     config.network.attention_levels = (4,)
     config.network.head_width = 8
+    config.network.num_heads = 0  # above 0: transformers, which attend to tokens too, in place of the attention above
     config.network.groups = 32
     config.network.patch = 1
     config.network.zero_init = False

@@ -1,7 +1,7 @@
 """The latent model: an autoencoder's latents, denoised by the mel U-Net.
 
     python run_train.py --config=configs/latent.py            256 x 256 -> 32 x 32, 113.7M parameters
-    python run_train.py --config=configs/latent.py:text       the same, told a caption, a style, a tempo and a key: 139.7M parameters
+    python run_train.py --config=configs/latent.py:text       the same, told a caption, a style, a tempo and a key: 152.8M parameters
     python run_train.py --config=configs/latent.py:tiny       512 x 32 -> 128 x 8, minutes on two CPU cores
     python run_train.py --config=configs/latent.py:tiny-text  512 x 128 -> 128 x 32, told what `text` is, for one GPU
 
@@ -62,7 +62,7 @@ def tiny_pooled(config):
     """`tiny-text` with the caption as one vector, to a U-Net that attends to no tokens."""
     tiny_text(config)
     config.conditions.text.pooled = True
-    del config.network.num_heads
+    config.network.num_heads = 0
     config.network.head_width = 40
 
 

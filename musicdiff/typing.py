@@ -16,9 +16,8 @@ from jax import Array
 
 Params = Any  # a pytree of arrays
 Keys = Array  # PRNG keys [B], threefry
-Cond = Mapping[
-    str, Mapping[str, Any]
-]  # {name: {'value': array or (tokens [B, L, D], mask [B, L]), 'present': bool [B]}}
+# {name: {'value': array or (tokens [B, L, D], mask [B, L]), 'present': bool [B]}}
+Cond = Mapping[str, Mapping[str, Any]]
 Metrics = Mapping[str, Array]  # {name: [B]}
 
 

@@ -38,7 +38,10 @@ def build(section: Mapping[str, Mapping[str, Any]], where: str) -> tuple[dict[st
                 raise UsageError(f"{own} lacks the option {key!r}")
         dropout[name] = check_share(f"{own}.dropout", options.pop("dropout"))
         factory = plugins.load("conditioning", options["name"]).build
-        conditions[name] = choice.call(own, factory, plugin_options(options))
+        try:
+            conditions[name] = choice.call(own, factory, plugin_options(options))
+        except UsageError as error:  # a plugin does not know what it is called here
+            raise error if str(error).startswith(own) else UsageError(f"{own}: {error}") from None
     return conditions, dropout
 
 

@@ -23,10 +23,8 @@ FORMAT = 3  # raise it whenever the same source would make other records
 TEST_SHARE = 0.08
 SILENT_PEAK = 1e-3  # -60 dB of full scale
 SILENT_FRAMES = 512  # of the silence whose latent fills clips longer than their track
-DTYPES = {
-    "mel": np.float16,
-    "latent": np.float32,
-}  # half precision resolves 0.02 dB of a mel's 80; a latent's range is not known
+# Half precision resolves 0.02 dB of a mel's 80; a latent's range is not known.
+DTYPES = {"mel": np.float16, "latent": np.float32}
 
 
 def build_tracks(

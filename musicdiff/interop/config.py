@@ -127,7 +127,7 @@ def config_of(module: UNet2D | Autoencoder, context_width: int | None = None) ->
             "up_block_types": ["UpDecoderBlock2D" for _ in levels],
             **AUTOENCODER_FIXED,
         }
-    conditional = module.num_heads is not None
+    conditional = module.num_heads > 0
     prefix = "CrossAttn" if conditional else "Attn"
     kinds = [prefix if i in module.attention_levels else "" for i in levels]
     return {

@@ -112,7 +112,7 @@ def param_shapes(module: UNet2D | Autoencoder, context_width: int | None = None)
     inputs = {"x": jax.ShapeDtypeStruct((1, *module.multiple, module.in_channels), np.float32)}
     if isinstance(module, UNet2D):
         inputs["c_noise"] = jax.ShapeDtypeStruct((1,), np.float32)
-        if module.num_heads is not None:
+        if module.num_heads:
             inputs["tokens"] = jax.ShapeDtypeStruct((1, 1, context_width), np.float32)
     return jax.eval_shape(module.init, jax.random.key(0), **inputs)["params"]
 

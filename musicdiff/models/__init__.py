@@ -108,20 +108,20 @@ def compose(
     )
 
 
-def _check_tokens(told: Mapping[str, conditioned.Embedding], num_heads: int | None, where: str) -> None:
+def _check_tokens(told: Mapping[str, conditioned.Embedding], num_heads: int, where: str) -> None:
     """Raises UsageError, naming the keys, for tokens that no network attends to, for the reverse, and for tokens of two widths."""
     widths = {
         f"{where}.conditions.{name}": part.tokens.shape[-1] for name, part in told.items() if part.tokens is not None
     }
     names = " and ".join(widths)
-    if widths and num_heads is None:
+    if widths and not num_heads:
         raise UsageError(
             f"{names}: tokens need a network that attends to them; set {where}.network.num_heads=8, say, or pooled=True there"
         )
-    if num_heads is not None and not widths:
+    if num_heads and not widths:
         raise UsageError(
             f"{where}.network.num_heads={num_heads}: there are no tokens to attend to; give it a condition of tokens, such as bytes, "
-            "or leave num_heads out"
+            "or set it to 0"
         )
     if len(set(widths.values())) > 1:
         raise UsageError(

@@ -37,7 +37,7 @@ def make_parts(
     conv_route: str,
     dtype: Any,
     remat: bool,
-    num_heads: int | None = None,
+    num_heads: int = 0,
 ) -> Parts:
     """The parts of a network; with `num_heads` its attention is to tokens too, and `head_width` of no account.
 
@@ -50,7 +50,7 @@ def make_parts(
     conv = partial(Conv, padding=padding, route=conv_route, dtype=dtype)
     norm = partial(GroupNorm, groups=groups, eps=eps, dtype=dtype)
     res = partial(wrap(ResBlock), conv=conv, norm=norm, zero_init=zero_init, dtype=dtype)
-    if num_heads is None:
+    if not num_heads:
         attention = partial(wrap(SelfAttention), norm=norm, head_width=head_width, zero_init=zero_init, dtype=dtype)
     else:
         attention = partial(

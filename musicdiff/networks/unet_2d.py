@@ -23,7 +23,7 @@ class UNet2D(nn.Module):
     num_res_blocks: a level, one more on the way up
     attention_levels: the levels (0 = full resolution) with attention after each residual block; the middle always has it
     head_width: channels of one attention head; None: one head
-    num_heads: of attention in every transformer, in place of the attention that `head_width` describes; None: a network without tokens
+    num_heads: of attention in every transformer, in place of the attention that `head_width` describes; 0: a network without tokens
     groups: of every GroupNorm
     patch: side of the squares that become one place before the first level, and again squares after the last
     zero_init: residual branches and the output start at zero
@@ -39,7 +39,7 @@ class UNet2D(nn.Module):
     num_res_blocks: int = 2
     attention_levels: tuple[int, ...] = (4,)
     head_width: int | None = 8
-    num_heads: int | None = None
+    num_heads: int = 0
     groups: int = 32
     patch: int = 1
     zero_init: bool = False
@@ -130,13 +130,13 @@ class UNet2D(nn.Module):
                     f"attention_levels={self.attention_levels}: there are levels 0 to {len(self.channels) - 1}"
                 )
         for i in {*self.attention_levels, len(self.channels) - 1}:
-            name = "head_width" if self.num_heads is None else "num_heads"
+            name = "num_heads" if self.num_heads else "head_width"
             divisor = getattr(self, name)
             if divisor is not None and (divisor < 1 or self.channels[i] % divisor):
                 raise UsageError(f"channels={self.channels}: level {i} is not divisible by {name}={divisor}")
         if embedding is not None and embedding.shape[-1] != self.embedding_width:
             raise UsageError(f"the network takes embeddings of width {self.embedding_width}, got {embedding.shape[-1]}")
-        if self.num_heads is None and tokens is not None:
+        if not self.num_heads and tokens is not None:
             raise UsageError("this network attends to no tokens; one of num_heads=8, say, does")
-        if self.num_heads is not None and tokens is None:
+        if self.num_heads and tokens is None:
             raise UsageError(f"a network of num_heads={self.num_heads} attends to tokens, and was called without")

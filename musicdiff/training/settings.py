@@ -39,14 +39,18 @@ def check_settings(config: Mapping[str, Any], devices: int, where: str = "config
             f"(0.05, 0.1), not {widths!r}"
         )
     if "guidance" in config:
-        choice.call(f"{where}.guidance", Guidance, config["guidance"])
+        guidance = choice.call(f"{where}.guidance", Guidance, config["guidance"])
+        if guidance.scale != 1.0 and not config["conditions"]:
+            raise UsageError(
+                f"{where}.guidance.scale={guidance.scale:g} leads towards what a model is told, and this one has no conditions"
+            )
     steps = config["sampler"].get("num_steps") if "sampler" in config else 1
     if not isinstance(steps, int) or isinstance(steps, bool):
         raise UsageError(f"{where}.sampler.num_steps must be a whole number, not {steps!r}")
     for key, value in config["network"].items():
         sizes = value if isinstance(value, tuple) else (value,)
         numbers = [size for size in sizes if isinstance(size, int | float) and not isinstance(size, bool)]
-        if key != "attention_levels" and (not sizes or min(numbers, default=1) < 1):
+        if key not in ("attention_levels", "num_heads") and (not sizes or min(numbers, default=1) < 1):
             raise UsageError(f"{where}.network.{key} must be 1 or more, not {value!r}")
     for key, known in CHOICES.items():
         if _get(config, key) not in known:

@@ -48,7 +48,7 @@ def picture(network, frames, bins, channels):
 
 def told(network):
     """The tokens of a conditional network and their mask, else nothing."""
-    if getattr(network, "num_heads", None) is None:
+    if not getattr(network, "num_heads", 0):
         return {}
     tokens = np.random.default_rng(2).standard_normal((2, 4, CONTEXT)).astype(np.float32)
     return {"tokens": tokens, "mask": np.array([[True, True, False, False], [True, False, True, True]])}

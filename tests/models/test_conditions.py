@@ -14,15 +14,16 @@ from musicdiff.errors import UsageError
 
 LEVEL = jnp.float32(0.3)
 POOLED = "conditions.text.pooled=True"
-PLAIN = ("network.num_heads=None", POOLED)  # vectors alone, and a network that attends to no tokens
+PLAIN = (
+    "network.num_heads=0",
+    "network.head_width=4",
+    POOLED,
+)  # vectors alone, and a network that attends to no tokens
 
 
 def make_config(*changes):
-    """The micro conditional configuration, num_heads=None included, which no command line can say."""
-    config = micro.make_config("text", micro.CLASSES, *(text for text in changes if text != PLAIN[0]))
-    if PLAIN[0] in changes:
-        config["network"] |= {"num_heads": None, "head_width": 4}
-    return config
+    """The micro conditional configuration, with changes."""
+    return micro.make_config("text", micro.CLASSES, *changes)
 
 
 @functools.cache
@@ -145,13 +146,13 @@ def refusal(config):
 
 
 def test_tokens_need_a_network_that_attends_to_them():
-    assert refusal(make_config("network.num_heads=None")) == (
+    assert refusal(make_config("network.num_heads=0")) == (
         "config.conditions.text: tokens need a network that attends to them; set config.network.num_heads=8, say, or pooled=True there"
     )
 
 
 def test_a_network_that_attends_to_tokens_needs_them():
-    message = "config.network.num_heads=2: there are no tokens to attend to; give it a condition of tokens, such as bytes, or leave num_heads out"
+    message = "config.network.num_heads=2: there are no tokens to attend to; give it a condition of tokens, such as bytes, or set it to 0"
     assert refusal(make_config(POOLED)) == message
     assert refusal(micro.make_config("mel") | {"network": make_config()["network"]}) == message
 
@@ -179,10 +180,13 @@ def test_two_texts_of_one_width_are_one_sequence():
     ("change", "message"),
     [
         ("model.unconditional=1.5", "config.model.unconditional must be a share from 0 to 1, not 1.5"),
-        ("conditions.style.capacity=2", "condition 'label': 3 classes, and room for capacity=2; set it to 3 or more"),
+        (
+            "conditions.style.capacity=2",
+            "config.conditions.style: condition 'label': 3 classes, and room for capacity=2; set it to 3 or more",
+        ),
         (
             "conditions.tempo.low=400.0",
-            "condition 'numeric': low and high must be numbers, 0 < low < high, not 400.0 and 300.0",
+            "config.conditions.tempo: condition 'numeric': low and high must be numbers, 0 < low < high, not 400.0 and 300.0",
         ),
     ],
 )

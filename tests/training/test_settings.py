@@ -63,6 +63,12 @@ def refusal(config, where="config"):
     return str(caught.value)
 
 
+def test_a_model_without_conditions_is_led_towards_nothing():
+    assert refusal(changed("guidance.scale", 5.0)) == (
+        "config.guidance.scale=5 leads towards what a model is told, and this one has no conditions"
+    )
+
+
 @pytest.mark.parametrize(
     ("key", "message"),
     [
