@@ -89,6 +89,28 @@ def _apply(network: Any, params: Params, ids: jax.Array, mask: jax.Array) -> jax
         return network.apply({"params": params}, ids, mask)
 
 
+def fingerprints(conditions: Mapping[str, Condition]) -> dict[str, str]:
+    """{condition: fingerprint} of those that frozen encoders read: what a run records in its facts as `encoders`."""
+    return {name: condition.fingerprint for name, condition in conditions.items() if condition.fingerprint}
+
+
+def check_same(
+    conditions: Mapping[str, Condition], config: Mapping[str, Any], facts: Mapping[str, Any], workdir: epath.PathLike
+) -> None:
+    """Raises DataError, one line with the remedy, for an encoder that is not the one that the run in `workdir` began with, by its facts."""
+    began = facts.get("encoders", {})
+    for name, now in fingerprints(conditions).items():
+        if began.get(name, now) != now:
+            section = config["conditions"][name]
+            if "path" in section:
+                remedy = f"restore it, or name the folder that holds that one as conditions.{name}.path (of a trained model: in its {CONFIG})"
+            else:
+                remedy = "use the release of musicdiff that it was trained with"
+            raise DataError(
+                f"condition {name!r}: {section.get('path', section['name'])} is another text encoder than {workdir} began with; {remedy}"
+            )
+
+
 def check_length(name: str, length: int) -> None:
     """Raises UsageError unless so many tokens hold one of a text beside its marks, and are no more than encoders were trained on."""
     if isinstance(length, bool) or not isinstance(length, int) or not 3 <= length <= LONGEST:
@@ -99,7 +121,10 @@ def check_folder(folder: epath.PathLike) -> epath.Path:
     """The folder, if it holds what is read. Raises DataError, one line with what is missing and how to get it."""
     folder = epath.Path(folder)
     if not folder.is_dir():
-        raise DataError(f"{folder} is no folder; a text encoder is one with {', '.join(FILES)}, as published")
+        raise DataError(
+            f"{folder} is no folder; a text encoder is one with {', '.join(FILES)}, as published: name it in the condition's path "
+            f"(of a trained model: in its workdir's {CONFIG})"
+        )
     for name in FILES:
         if not (folder / name).exists():
             other, maker = INSTEAD.get(name, ("", ""))
@@ -120,8 +145,18 @@ def read_config(folder: epath.Path) -> dict[str, Any]:
 
 
 def fingerprint(folder: epath.Path) -> str:
-    """Of the files that an encoder is made of."""
-    return " ".join(weights.sha256(folder / name) for name in FILES)
+    """Of the files that an encoder is made of, each read once as long as its size and time stay."""
+    return " ".join(_sha256(folder / name, *_state(folder / name)) for name in FILES)
+
+
+@functools.lru_cache(maxsize=32)
+def _sha256(path: epath.Path, size: int, changed: int) -> str:
+    return weights.sha256(path)
+
+
+def _state(path: epath.Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.length, stat.mtime
 
 
 def load(folder: epath.Path, network: Any, names: Mapping[str, str], length: int) -> Encoder:

@@ -78,14 +78,15 @@ def report(*parts: Told) -> str:
 
 
 def fill_classes(config: Mapping[str, Any], workdir: epath.PathLike, source: TrackSource) -> Mapping[str, Any]:
-    """The configuration with the classes that its `label` conditions leave open: the workdir's own, else all that the tracks name."""
+    """The configuration with the classes that its `label` conditions leave open: the workdir's own, even if none, else all that the tracks name."""
     sections, begun = config.get("conditions", {}), (epath.Path(workdir) / "config.json").exists()
     there = configuration.read(workdir).get("conditions", {}) if begun else {}
-    filled = {
-        name: {**section, "classes": there.get(name, {}).get("classes") or _classes(source, conditioning.LABELS[name])}
-        for name, section in sections.items()
-        if section.get("name") == "label" and name in conditioning.LABELS and not section.get("classes")
-    }
+    filled = {}
+    for name, section in sections.items():
+        if section.get("name") == "label" and name in conditioning.LABELS and not section.get("classes"):
+            kept = there.get(name, {}).get("classes")
+            classes = _classes(source, conditioning.LABELS[name]) if kept is None else kept
+            filled[name] = {**section, "classes": classes}
     return {**config, "conditions": {**sections, **filled}} if filled else config
 
 

@@ -2,14 +2,17 @@
 
     <cache_dir>/encodings-<hash of the encoder>/<hash of its texts>.safetensors      at most SHARD texts; written once
 
-A text that is edited costs its own encoding. Nothing is renamed: a file cut short by a killed writer is no safetensors file, does not count,
-and its texts are encoded again; writers at once write the same bytes.
+A text that is edited costs its own encoding. Of a file its header and hashes are read, and of its arrays only the stretch of texts that are
+looked for. Nothing is renamed: a file cut short by a killed writer does not count, and its texts are encoded again. Runs that encode the same
+texts at once all write the same file, with the same content but for what their devices round differently.
 """
 
 import contextlib
 import hashlib
+import json
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -18,7 +21,6 @@ from etils import epath
 
 from musicdiff import weights
 from musicdiff.data.progress import track_progress
-from musicdiff.errors import DataError
 from musicdiff.training.clock import duration
 from musicdiff.typing import Condition
 
@@ -33,35 +35,47 @@ def read(condition: Condition, texts: Sequence[str], cache_dir: epath.PathLike) 
     arrays = [np.zeros((len(texts), *leaf.shape[1:]), leaf.dtype) for leaf in empty]
     home = epath.Path(cache_dir) / f"encodings-{_digest(f'{FORMAT} {condition.fingerprint}').hex()[:16]}"
     missing = {_digest(text): row for row, text in enumerate(texts)}
-
-    def take(digests: Sequence[bytes], leaves: Sequence[np.ndarray]) -> None:
-        for place, digest in enumerate(digests):
-            if digest in missing:
-                row = missing.pop(digest)
-                for array, leaf in zip(arrays, leaves):
-                    array[row] = leaf[place]
-
-    for digests, leaves in _shards(home):
-        take(digests, leaves)
+    for path in sorted(home.glob("*.safetensors")):
+        if missing:
+            with contextlib.suppress(ValueError, KeyError):  # cut short, or still being written
+                _take(path, missing, arrays)
     if missing:
         start, count, left = time.perf_counter(), len(missing), list(missing.items())
         shards = [dict(left[first : first + SHARD]) for first in range(0, count, SHARD)]
         for shard in track_progress(shards, len(shards), "texts encoded", len(shards) > 1, unit="file"):
             leaves = jax.tree.leaves(condition.read([texts[row] for row in shard.values()]))
             _write(home, list(shard), leaves)
-            take(list(shard), leaves)
+            for array, leaf in zip(arrays, leaves):
+                array[list(shard.values())] = leaf
         took = duration(time.perf_counter() - start)
-        print(f"encoded {count} of {len(texts)} different texts in {took}; they are kept in {home}", flush=True)
+        said = f"encoded {count} of {len(texts)} different texts in {took}; they are kept in {home}"
+        print(said, file=sys.stderr, flush=True)  # where progress is told: stdout may be a command's JSON
     return structure.unflatten(arrays)
 
 
-def _shards(home: epath.Path) -> Iterator[tuple[list[bytes], list[np.ndarray]]]:
-    """(sha256 of its texts, arrays [n, ...]) of each file that is whole."""
-    for path in sorted(home.iterdir()) if home.exists() else ():
-        with contextlib.suppress(DataError, KeyError):  # cut short, or still being written
-            tensors = weights.read_tensors(path)
-            digests = [digest.tobytes() for digest in tensors.pop(TEXTS)]
-            yield digests, [tensors[str(number)] for number in range(len(tensors))]
+def _take(path: epath.Path, missing: dict[bytes, int], arrays: Sequence[np.ndarray]) -> None:
+    """Moves the rows of missing texts {sha256: row} from a file into the arrays. Raises ValueError or KeyError where it is not whole."""
+    with path.open("rb") as file:
+        length, size = path.stat().length, int.from_bytes(file.read(8), "little")
+        entries = json.loads(file.read(min(size, length)))
+        if 8 + size + max(entry["data_offsets"][1] for entry in entries.values()) > length:
+            raise ValueError(f"{path} is cut short")
+
+        def read_rows(name: str, first: int, stop: int | None) -> np.ndarray:
+            (start, end), (count, *shape) = entries[name]["data_offsets"], entries[name]["shape"]
+            each = (end - start) // count
+            file.seek(8 + size + start + first * each)
+            content = file.read(((count if stop is None else stop) - first) * each)
+            return np.frombuffer(content, weights.DTYPES[entries[name]["dtype"]]).reshape(-1, *shape)
+
+        digests = [digest.tobytes() for digest in read_rows(TEXTS, 0, None)]
+        places = [place for place, digest in enumerate(digests) if digest in missing]
+        if places:
+            rows = [missing[digests[place]] for place in places]
+            for number, array in enumerate(arrays):
+                array[rows] = read_rows(str(number), places[0], places[-1] + 1)[np.subtract(places, places[0])]
+            for place in places:
+                del missing[digests[place]]
 
 
 def _write(home: epath.Path, digests: Sequence[bytes], leaves: Sequence[np.ndarray]) -> None:

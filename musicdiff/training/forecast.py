@@ -130,7 +130,8 @@ def announce(stages: Sequence[tuple[Model, Mapping[str, Any], epath.Path]], firs
         for note in () if model.denoise_fn is None else generation.notes_on(model, config["sampler"]):
             print(note, flush=True)
     if total > LONG and not parallel.has_accelerator():
-        name = stages[-1][1]["model"]["name"]
+        model, config, _ = stages[-1]
+        name = "text" if model.conditions else config["model"]["name"]
         print(
             f"there is no accelerator here: about {duration(total)}. For minutes instead, stop this and run "
             f"python run_train.py --config=configs/{name}.py:tiny; this run goes on",

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from musicdiff import averages, data, facts, generation, milestones, models, parallel
+from musicdiff import averages, choice, data, facts, generation, milestones, models, parallel, text_encoders
 from musicdiff import config as configuration
 from musicdiff.audio.mel import MelSpec
 from musicdiff.checkpoints import Checkpoints
 from musicdiff.data.clips import Clips
+from musicdiff.diffusion.guidance import Guidance
 from musicdiff.errors import UsageError
 from musicdiff.training import conditions, forecast, latents, loop, workdir
 from musicdiff.training.run import Run
@@ -39,8 +40,11 @@ def run(config: Mapping[str, Any], folder: Any) -> epath.Path:
     filled = parallel.main_first(lambda: conditions.fill_classes(config, folder, source), "classes")
     if filled != config:
         config, stages = filled, plan(filled, folder)
+    for model, part, home in stages:
+        check_encoders(model, part, home)
     spec, settings = MelSpec(**config["mel"]), config["data"]
 
+    parallel.barrier("planned")  # what the others plan by, config.json too, is not written while they read it
     parallel.main_first(lambda: workdir.open_workdir(folder, config), "workdir")
     print(f"{folder}: {config['model']['name']} model on {parallel.device_description()}", flush=True)
     forecast.announce_data(spec, len(stages) + 1)
@@ -86,12 +90,21 @@ def plan(config: Mapping[str, Any], folder: epath.Path) -> list[tuple[Model, Map
         loop.make_optimizer(model, part["optim"])
         if model.denoise_fn is not None:
             generation.grid_and_options(model, part["sampler"])
+            generation.check_guidance(model, choice.call(f"{where}.guidance", Guidance, part["guidance"]))
         if MelSpec(**part["mel"]).level != "absolute":
             raise UsageError(
                 "config.mel.level='clip' is for imported models, to be sampled; train with level='absolute'"
             )
         checked.append((model, part, home))
     return checked[::-1]
+
+
+def check_encoders(model: Model, config: Mapping[str, Any], folder: epath.Path) -> None:
+    """Raises DataError for a frozen text encoder whose weights are missing or damaged, or are others than the run in `folder` began with."""
+    text_encoders.check_same(model.conditions, config, facts.read(folder), folder)
+    for condition in model.conditions.values():
+        if condition.fingerprint:
+            condition.read(["a"])  # loads it, which is to be done anyway: samples on the way are told texts
 
 
 def autoencoder_config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,7 +170,12 @@ def train(model: Model, config: Mapping[str, Any], folder: epath.Path, cached: d
             writer.log(f"{phase}: {folder} is trained already, {resume_step} steps")
             return True
         micro_batch = parallel.from_main(choose_micro_batch(model, config, folder, writer))
-        facts.add(folder, micro_batch=micro_batch, parameters=forecast.num_parameters(model))
+        facts.add(
+            folder,
+            micro_batch=micro_batch,
+            parameters=forecast.num_parameters(model),
+            encoders=text_encoders.fingerprints(model.conditions),
+        )
         writer.log(
             f"{phase}: {config['model']['name']}, steps {resume_step} to {config['num_steps']}, micro-batch {micro_batch}"
         )

@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from etils import epath
@@ -12,9 +13,9 @@ from musicdiff import config as configuration
 from musicdiff import parallel
 from musicdiff.errors import UsageError
 
-# data.source: as long as the data are the same, wherever they lie (`phases.record_data`).
-MAY_CHANGE = ("num_steps", "log_every", "sample_every", "checkpoint_every", "sampler.", "data.cache_dir", "data.source")
-MAY_CHANGE += ("optim.micro_batch", "guidance.")
+# data.source and the path of a text encoder: as long as what lies there is the same (`phases.record_data`, `phases.check_encoders`).
+MAY_CHANGE = ("num_steps", "log_every", "sample_every", "checkpoint_every", "optim.micro_batch")
+MAY_CHANGE += ("sampler.*", "guidance.*", "data.cache_dir", "data.source", "conditions.*.path")
 VERSIONS = "versions.json"
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "tensorflow-datasets", "librosa")
 
@@ -31,7 +32,7 @@ def open_workdir(workdir: Any, config: Mapping[str, Any]) -> epath.Path:
         changed = {
             key: values
             for key, values in configuration.differences(there, config).items()
-            if not key.startswith(MAY_CHANGE)
+            if not any(fnmatchcase(key, pattern) for pattern in MAY_CHANGE)
         }
         if changed:
             listed = ", ".join(f"{key}: {old!r} there, {new!r} now" for key, (old, new) in changed.items())

@@ -108,6 +108,15 @@ def test_a_file_or_length_that_differs_changes_the_fingerprint(folder):
         (folder / name).write_bytes(content)
 
 
+def test_building_again_does_not_read_the_weights_again(folder, monkeypatch):
+    first = t5.build(path=folder).fingerprint
+    monkeypatch.setattr(weights, "sha256", None)
+    assert t5.build(path=folder).fingerprint == first
+    monkeypatch.undo()
+    (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes() + b" ")
+    assert t5.build(path=folder).fingerprint != first
+
+
 def test_half_precision_and_other_tensors_are_read(folder):
     """A whole T5 has a decoder too, and may be published in 16 bits."""
     tensors = weights.read_tensors(folder / "model.safetensors")

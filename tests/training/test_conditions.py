@@ -126,6 +126,12 @@ def test_a_workdir_keeps_its_own_classes(tmp_path):
     assert filled["conditions"]["style"]["classes"] == ("polka", "waltz")
 
 
+def test_a_workdir_that_began_without_classes_goes_on_so(tmp_path):
+    """Styles that the data have got since would be another configuration."""
+    (tmp_path / "config.json").write_text(json.dumps(config_of(classes=())))
+    assert conditions.fill_classes(config_of(classes=()), tmp_path, source_of("tango")) == config_of(classes=())
+
+
 @pytest.mark.parametrize(
     "config", [{}, {"conditions": {}}, config_of(classes=("a",)), {"conditions": {"tempo": SECTION["tempo"]}}]
 )

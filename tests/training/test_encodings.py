@@ -1,5 +1,7 @@
 """The cache of frozen encoders: a text is encoded once, an edited one alone again, and files that are not whole do not count."""
 
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -38,14 +40,21 @@ def assert_read(encoder, texts, cache_dir):
         np.testing.assert_array_equal(a, b)
 
 
+def named(cache_dir, text):
+    """The file that holds this text alone."""
+    digest = hashlib.sha256(hashlib.sha256(text.encode()).digest()).hexdigest()
+    return next(cache_dir.glob(f"*/{digest[:16]}.safetensors"))
+
+
 def test_a_text_is_encoded_once(tmp_path, capsys):
     encoder = Encoder()
     assert_read(encoder, TEXTS, tmp_path)
     assert encoder.encoded == TEXTS
-    assert "encoded 4 of 4 different texts in " in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "encoded 4 of 4 different texts in " in said.err and not said.out  # stdout may be a command's JSON
     again = Encoder()
     assert_read(again, TEXTS[::-1], tmp_path)
-    assert not again.encoded and not capsys.readouterr().out
+    assert not again.encoded and not capsys.readouterr().err
 
 
 def test_an_edited_text_alone_is_encoded_again(tmp_path, capsys):
@@ -53,7 +62,7 @@ def test_an_edited_text_alone_is_encoded_again(tmp_path, capsys):
     edited = Encoder()
     assert_read(edited, ["Slow", *TEXTS[1:]], tmp_path)
     assert edited.encoded == ["Slow"]
-    assert "encoded 1 of 4 different texts" in capsys.readouterr().out
+    assert "encoded 1 of 4 different texts" in capsys.readouterr().err
     back = Encoder()
     assert_read(back, TEXTS, tmp_path)
     assert not back.encoded
@@ -74,6 +83,24 @@ def test_many_texts_are_many_files(tmp_path, monkeypatch):
     again = Encoder()
     assert_read(again, texts, tmp_path)
     assert not again.encoded
+
+
+@pytest.mark.parametrize("texts", [TEXTS[1:2], TEXTS[3:], [TEXTS[2], TEXTS[0]], ["new", *TEXTS[2:]], []])
+def test_some_texts_of_a_file(tmp_path, texts):
+    assert_read(Encoder(), TEXTS, tmp_path)
+    some = Encoder()
+    assert_read(some, texts, tmp_path)
+    assert some.encoded == [text for text in texts if text not in TEXTS]
+
+
+def test_files_are_left_alone_once_all_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(encodings, "SHARD", 1)
+    assert_read(Encoder(), TEXTS, tmp_path)
+    files, opened, take = sorted(tmp_path.glob("*/*")), [], encodings._take
+    monkeypatch.setattr(encodings, "_take", lambda path, *rest: opened.append(path) or take(path, *rest))
+    texts = sorted(TEXTS, key=lambda text: files.index(named(tmp_path, text)))
+    assert_read(Encoder(), texts[:2], tmp_path)
+    assert opened == files[:2]
 
 
 @pytest.mark.parametrize("kept", [0, 5, 200, -1])

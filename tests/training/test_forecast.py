@@ -119,6 +119,12 @@ def test_days_without_an_accelerator_name_the_tiny_preset(model, tmp_path, capsy
     assert "accelerator" not in announced(model, config, tmp_path, capsys, slow, accelerator=True)
 
 
+def test_a_model_with_conditions_is_named_the_preset_that_has_some(tmp_path, capsys):
+    config = micro.make_config("text", "num_steps=100", micro.CLASSES)
+    said = announced(models.build(config), config, tmp_path, capsys, Rates(1.0, 1.0))
+    assert "--config=configs/text.py:tiny" in said
+
+
 def test_data_is_told_by_the_hour(capsys):
     forecast.announce_data(MelSpec(num_mels=32), 3)
     assert "phase 1 of 3" in capsys.readouterr().out

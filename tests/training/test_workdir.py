@@ -9,7 +9,8 @@ from musicdiff import config as configuration
 from musicdiff.errors import DataError, UsageError
 from musicdiff.training import workdir
 
-CONFIG = micro.make_config("latent")
+TEXT = {"name": "t5", "path": "here", "length": 64, "dropout": 0.1}
+CONFIG = micro.make_config("latent") | {"conditions": {"text": TEXT}}
 
 
 def changed(**changes):
@@ -37,7 +38,7 @@ def test_a_new_folder_holds_configuration_and_versions(tmp_path):
         {"num_steps": 9}, {"log_every": 3}, {"sample_every": 0}, {"checkpoint_every": 1},
         {"sampler__num_steps": 50}, {"sampler__name": "heun"}, {"sampler__eta": 0.5}, {"data__cache_dir": "elsewhere"},
         {"data__source": "folder:moved"}, {"optim__micro_batch": 2},
-        {"guidance__scale": 4.0},
+        {"guidance__scale": 4.0}, {"conditions": {"text": TEXT | {"path": "moved"}}},
     ],
     ids=str,
 )  # fmt: skip
@@ -57,6 +58,8 @@ def test_what_may_change_is_kept_as_it_is_now(tmp_path, changes):
         ({"optim__learning_rate": 1.0}, "optim.learning_rate"),
         ({"network__channels": [8, 24]}, "network.channels: (8, 16) there, (8, 24) now"),
         ({"vae__num_steps": 7}, "vae.num_steps: 6 there, 7 now"),
+        ({"conditions": {"text": TEXT | {"length": 32}}}, "conditions.text.length: 64 there, 32 now"),
+        ({"vae__path": "elsewhere"}, "vae.path: '' there, 'elsewhere' now"),
         ({"extra": 1}, "extra: None there, 1 now"),
         ({"batch_size": 8, "mel__hop": 32}, "batch_size: 4 there, 8 now, mel.hop: 64 there, 32 now"),
     ],
