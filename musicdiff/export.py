@@ -36,15 +36,27 @@ def describe(generator: Generator, clips: Clips, i: int) -> str:
     weights = generator.milestone or generator.step
     words = [prompts.say(clips.told[i])] if clips.told[i] else []
     words += [generator.name, f"step {weights}", f"{settings.pop('name')} {settings.pop('num_steps')}"]
-    words += [str(value) if key == "grid" else f"{key} {value:g}" for key, value in settings.items()]
+    words += [str(value) if key == "grid" else f"{key} {_number(value)}" for key, value in settings.items()]
     if guidance := clips.guidance:
-        words += [f"guidance {guidance.scale:g}"]
+        words += [f"guidance {_number(guidance.scale)}"]
         words += [f"from {generator.weaker_milestone}"] if generator.weaker_milestone else []
         words += [f"not {prompts.say(clips.negative)}"] if clips.negative else []
         # Signs: file names keep a +, and lose a -.
-        words += [f"within {' to '.join(f'{level:+g}' for level in guidance.interval)}"] if guidance.interval else []
-        words += [f"rescale {guidance.rescale:g}"] if guidance.rescale else []
-    return " ".join([*words, f"{clips.audio.shape[1] / clips.sample_rate:.4g} s", f"seed {clips.seeds[i]}"])
+        levels = [_number(level, sign=True) for level in guidance.interval or ()]
+        words += [f"within {' to '.join(levels)}"] if levels else []
+        words += [f"rescale {_number(guidance.rescale)}"] if guidance.rescale else []
+    return " ".join([*words, f"{_seconds(clips.audio.shape[1], clips.sample_rate)} s", f"seed {clips.seeds[i]}"])
+
+
+def _number(value: float, sign: bool = False) -> str:
+    """With as many digits as it needs to be no other number: '3', '0.07'."""
+    return np.format_float_positional(value, trim="-", sign=sign)
+
+
+def _seconds(samples: int, rate: int) -> str:
+    """With as many digits, from four on, as it needs to be no other number of samples."""
+    decimals = (f"{samples / rate:.{digits}g}" for digits in range(4, 18))
+    return next(decimal for decimal in decimals if round(float(decimal) * rate) == samples)
 
 
 def write_clips(

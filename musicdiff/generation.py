@@ -16,7 +16,18 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
-from musicdiff import conditioning, facts, milestones, models, parallel, prompts, randomness, samplers, weights
+from musicdiff import (
+    conditioning,
+    facts,
+    milestones,
+    models,
+    parallel,
+    prompts,
+    randomness,
+    samplers,
+    text_encoders,
+    weights,
+)
 from musicdiff import config as configuration
 from musicdiff.diffusion import grids, guidance
 from musicdiff.diffusion.guidance import Guidance
@@ -80,8 +91,8 @@ class Clips:
 def load(workdir: Any, *, milestone: str = "latest", autoguide: str | None = None) -> Generator:
     """The generator of a workdir. milestone: 'latest', 'best' by held-out loss, or another name; autoguide: an earlier one, as weaker model.
 
-    Raises DataError when it is no workdir or its weights are missing or damaged, UsageError for an unknown milestone, for a weaker model
-    that is later than the model, or for an autoencoder.
+    Raises DataError when it is no workdir, its weights are missing or damaged, or its text encoder is gone or another, UsageError for an
+    unknown milestone, for a weaker model that is later than the model, or for an autoencoder.
     """
     workdir = epath.Path(workdir)
     config = configuration.read(workdir)
@@ -90,11 +101,12 @@ def load(workdir: Any, *, milestone: str = "latest", autoguide: str | None = Non
         raise UsageError(
             f"{workdir} holds an autoencoder, which does not generate; train a latent model with --config.vae.path={workdir}"
         )
+    known = facts.read(workdir)
+    text_encoders.check_same(model.conditions, config, known, workdir)
     chosen, params = milestones.read(workdir, milestone)
     earlier, weaker = milestones.read(workdir, autoguide) if autoguide else (None, None)
     if earlier and (earlier.name == chosen.name or earlier.step > chosen.step):
         raise UsageError(f"autoguidance needs an earlier milestone than {chosen.name} of {workdir}, not {earlier.name}")
-    known = facts.read(workdir)
     vae = workdir / VAE_FILE
     if vae.exists() and weights.sha256(vae) != known.get("vae_sha256"):
         raise DataError(f"{vae} is damaged: its sha256 is not the one recorded; take it from a copy of the run")
@@ -211,11 +223,9 @@ def provenance(generator: Generator, clips: Clips, i: int) -> dict[str, Any]:
     guide = clips.guidance and asdict(clips.guidance) | {"autoguide": generator.weaker_milestone}
     if guide and guide["interval"]:
         guide["interval"] = list(guide["interval"])
-    conditions = dict(clips.told[i])
     return {
-        "prompt": conditions.pop("text", None),
-        "conditions": conditions,
-        "negative": clips.negative,
+        **prompts.record(clips.told[i]),
+        "negative": prompts.record(clips.negative),
         "model": generator.config["model"]["name"],
         "config": configuration.fingerprint(generator.config),
         "step": generator.step,

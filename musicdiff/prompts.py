@@ -1,6 +1,7 @@
 """What a user tells a model: a mapping {condition: value} for each clip, the guidance that goes with it, and what is to be said of it."""
 
 import hashlib
+import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -10,12 +11,16 @@ import numpy as np
 from etils import epath
 
 from musicdiff import choice, conditioning
+from musicdiff.conditioning import key
 from musicdiff.diffusion.guidance import Guidance
 from musicdiff.errors import DataError, UsageError
 from musicdiff.typing import Condition, Model
 
 Told = Mapping[str, Any]
-WORDS_BYTES = 40  # of a text in a title
+# The words of a title, in their order. Of texts it has the first bytes; of keys no signs, which file names lose.
+WORDS = {"text": "{}", "style": "{}", "tempo": "{} bpm", "key": "{}", "length": "of {} s"}
+WORDS_BYTES = 40
+TONICS = ("C", "C sharp", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
 
 
 def read_file(path: epath.PathLike) -> list[str]:
@@ -82,21 +87,36 @@ def notes_on(conditions: Mapping[str, Condition], told: Sequence[Told]) -> tuple
     return tuple(notes)
 
 
+def record(told: Told) -> dict[str, Any]:
+    """What a file says that its clip was told."""
+    return {"prompt": told.get("text"), "conditions": {name: told[name] for name in told if name != "text"}}
+
+
 def say(told: Told) -> str:
-    """What a clip is told, for its title: 'calm piano lofi 94 bpm A minor'. Texts that differ, differ also in the file names of their titles."""
-    words = {
-        "text": _shorten,
-        "style": _shorten,
-        "tempo": lambda value: f"{value:g} bpm",
-        "key": lambda value: value.replace("#", " sharp"),  # file names have no #
-        "length": lambda value: f"of {value:g} s",
-    }
-    return " ".join(words[name](told[name]) for name in words if name in told)
+    """What a clip is told, for its title: 'calm piano', 'lofi 94 bpm A minor ad9696fd'.
+
+    What differs for a model differs in the file names of its titles: only a text of plain words needs no digest for that.
+    """
+    meant = {name: _meant(name, told[name]) for name in WORDS if name in told}
+    words = " ".join(WORDS[name].format(_shorten(value)) for name, value in meant.items())
+    # Digits would do as a tempo, a scale or a digest, and some file systems do not tell A from a.
+    if meant == {"text": words} and words.replace(" ", "").isalpha() and words == words.casefold():
+        return words
+    return f"{words} {hashlib.sha256(json.dumps(meant, sort_keys=True).encode()).hexdigest()[:8]}".strip()
 
 
-def _shorten(text: str) -> str:
-    """Its first words, without signs; where this is not all of it, with a digest."""
-    words = " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", text)))
-    kept = words.encode()[:WORDS_BYTES].decode(errors="ignore").strip()
-    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:6]
-    return kept if kept == text else f"{kept} {digest}".strip()
+def _meant(name: str, value: Any) -> str | float:
+    """The same for all spellings of a value."""
+    if not isinstance(value, str):
+        return float(value)
+    if name == "key" and (number := key.parse(value)) is not None:
+        return f"{TONICS[number % 12]} {'minor' if number >= 12 else 'major'}"
+    return value
+
+
+def _shorten(value: str | float) -> str:
+    """A number, or the first words of a text, without signs."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    words = " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", value)))
+    return words.encode()[:WORDS_BYTES].decode(errors="ignore").strip()

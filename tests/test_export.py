@@ -77,6 +77,7 @@ def test_what_there_is_to_say(written):
         ((2.0,), "guidance 2 from 3"),
         ((1.5, (-3.0, 2.5)), "guidance 1.5 from 3 within -3 to +2.5"),
         ((2.0, None, 0.7), "guidance 2 from 3 rescale 0.7"),
+        ((2.0000001,), "guidance 2.0000001 from 3"),
     ],
 )
 def test_guidance_is_part_of_the_title(generated, numbers, words):
@@ -84,6 +85,16 @@ def test_guidance_is_part_of_the_title(generated, numbers, words):
     generator = dataclasses.replace(generator, milestone="6-0.07", weaker_milestone="3")
     clips = dataclasses.replace(clips, guidance=generation.Guidance(*numbers))
     assert export.describe(generator, clips, 0) == f"latent step 6-0.07 ddim 3 trailing {words} 0.512 s seed 7"
+
+
+def test_a_sample_more_is_another_file(generated):
+    """10 s at 8000 Hz to four digits are 80 lengths."""
+    generator, clips = generated
+    titles = {
+        export.describe(generator, dataclasses.replace(clips, audio=np.zeros((1, samples, 1), np.float32)), 0)
+        for samples in range(79_900, 80_100)
+    }
+    assert len(titles) == 200 and any(" 10 s " in title for title in titles)
 
 
 def test_notes_are_said(generated, tmp_path):

@@ -133,9 +133,9 @@ def _slug(name: str) -> str:
     whole = slug.encode()
     if len(whole) > NAME_BYTES:
         # A title begins with what a clip is, and ends with its seed: the middle becomes a digest.
-        head, middle, tail = whole[: NAME_BYTES - 40], whole[NAME_BYTES - 40 : -30], whole[-30:]
-        first, last = (part.decode(errors="ignore").strip("-") for part in (head, tail))
-        slug = f"{first}-{hashlib.sha256(middle).hexdigest()[:8]}-{last}"
+        first, last = (part.decode(errors="ignore") for part in (whole[: NAME_BYTES - 40], whole[-30:]))
+        digest = hashlib.sha256(slug.removesuffix(last).encode()).hexdigest()[:8]
+        slug = f"{first.strip('-')}-{digest}-{last.strip('-')}"
     return slug.strip("._-") or "clip"  # a leading dot hides a file, a trailing one is lost on Windows
 
 

@@ -119,13 +119,8 @@ def _group(folder: epath.Path, group: Group, *, opened: bool) -> str:
 def _card(folder: epath.Path, clip: Clip) -> str:
     title, link = html.escape(clip.title), _link(folder, clip.audio)
     lines = [f"<h3>{title}</h3>"]
-    prompt = clip.provenance.get("prompt")
-    if prompt and prompt != clip.title:
-        lines.append(f"<p>{_value(prompt)}</p>")
-    for key, introduction in (("conditions", ""), ("negative", "away from ")):
-        if isinstance(told := clip.provenance.get(key), dict) and told:
-            words = ", ".join(f"{name} {value}" for name, value in told.items())
-            lines.append(f"<p>{html.escape(introduction + words)}</p>")
+    lines += [f"<p>{html.escape(words)}</p>" for words in _told(clip.provenance) if words != clip.title]
+    lines += [f"<p>away from {html.escape(words)}</p>" for words in _told(clip.provenance.get("negative"))]
     if clip.picture is not None:
         alt = f"Mel spectrogram of {title}: time to the right, pitch upwards"
         lines.append(f'<img src="{_link(folder, clip.picture)}" alt="{alt}" loading="lazy">')
@@ -141,8 +136,22 @@ def _card(folder: epath.Path, clip: Clip) -> str:
     return '<article class="clip">\n' + "\n".join(lines) + "\n</article>"
 
 
+def _told(record: Any) -> list[str]:
+    """What a record says that a clip was told: the prompt, and the conditions by name."""
+    record = record if isinstance(record, dict) else {}
+    prompt, conditions = record.get("prompt"), record.get("conditions")
+    said = [_words(prompt)] if prompt else []
+    if isinstance(conditions, dict) and conditions:
+        said.append(", ".join(f"{name} {_words(value)}" for name, value in conditions.items()))
+    return said
+
+
 def _value(value: Any) -> str:
-    return html.escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return html.escape(_words(value))
+
+
+def _words(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _link(folder: epath.Path, path: epath.Path) -> str:

@@ -60,11 +60,11 @@ def is_known(value: Any) -> bool:
 
 
 def tell(conditions: Mapping[str, Condition], told: Sequence[Mapping[str, Any]]) -> Cond:
-    """What n clips are told, as arrays: one mapping {name: value} a clip; names that it lacks are absent.
+    """What n clips are told, as arrays: one mapping {name: value} a clip; names that it lacks, or whose values say nothing, are absent.
 
     Raises UsageError for a condition that the model was not trained with, and for a value that one refuses.
     """
-    for name in {name: None for row in told for name in row}:
+    for name in {name: None for row in told for name, value in row.items() if is_known(value)}:
         if name not in conditions:
             known = f"; it was with {', '.join(sorted(conditions))}" if conditions else ", nor with any other"
             raise UsageError(f"this model was not trained with the condition {name!r}{known}")

@@ -1,9 +1,10 @@
 """A small encoder of bytes, trained along with the network that attends to what it makes of them."""
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax import Array
+
+from musicdiff.networks.attention import attend
 
 BEGIN = 256  # before the bytes, so that no text is empty
 NUM_IDS = 257
@@ -40,7 +41,6 @@ class ByteLayer(nn.Module):
         split = (*x.shape[:2], self.heads, width // self.heads)  # [B, L, heads, width / heads]
         h = nn.LayerNorm(name="norm_0")(x)
         query, key, value = (nn.Dense(width, name=name)(h).reshape(split) for name in ("query", "key", "value"))
-        h = jax.nn.dot_product_attention(query, key, value, mask=mask[:, None, None])
-        x += nn.Dense(width, name="out")(h.reshape(x.shape))
+        x += nn.Dense(width, name="out")(attend(query, key, value, mask).reshape(x.shape))
         h = nn.gelu(nn.Dense(4 * width, name="dense_0")(nn.LayerNorm(name="norm_1")(x)))
         return x + nn.Dense(width, name="dense_1")(h)

@@ -29,12 +29,18 @@ class Finding(NamedTuple):
 
 
 def read(path: epath.Path) -> Sidecar:
-    """{} where there is none, or nothing in it. Raises DataError for what is no JSON object: a person's, which must not be written over."""
+    """{} where there is none, or nothing in it. Raises DataError for what is no JSON object: a person's, which must not be written over.
+
+    A write that was cut short is brought to its end first.
+    """
     try:
+        _recover(path)
         text = path.read_bytes()
         content = json.loads(text) if text.strip() else {}
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise DataError(f"{path.name} cannot be read, and is left as it is: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path.name} is not JSON, and is left as it is: mend or remove it") from error
     if not isinstance(content, dict):
@@ -43,12 +49,39 @@ def read(path: epath.Path) -> Sidecar:
 
 
 def write(path: epath.Path, content: Sidecar) -> None:
-    """Raises DataError where files cannot be written."""
+    """Writes a copy first, so that one of the two is always whole. Raises DataError where files cannot be written."""
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    copy = _copy(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    except PermissionError as error:
-        raise DataError(f"{path}: cannot be written; give another folder by --out") from error
+        for file in (copy, path):
+            file.write_bytes(text.encode())
+        copy.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror}); give another folder by --out") from error
+
+
+def _copy(path: epath.Path) -> epath.Path:
+    return path.with_name(f"{path.name}.musicdiff-copy")
+
+
+def _recover(path: epath.Path) -> None:
+    """A copy is left where `write` was cut short. It becomes the file if that is a beginning of it; else it is cut short itself, or outdated."""
+    try:
+        whole = _copy(path).read_bytes()
+    except FileNotFoundError:
+        return
+    if path.exists() and whole.startswith(path.read_bytes()) and _is_json(whole):
+        path.write_bytes(whole)
+    _copy(path).unlink(missing_ok=True)
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def split(content: Sidecar) -> tuple[Sidecar, dict[str, Finding]]:

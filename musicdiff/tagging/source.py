@@ -133,10 +133,14 @@ def _said(track: Track) -> dict[str, Any]:
 
 
 def _excerpt(track: Track) -> np.ndarray:
+    """The middle of a track [N]. Raises DataError where there is nothing to hear; not all sources look at their samples."""
     audio, _ = track.read(sample_rate=RATE, channels=1)
     length = round(LONGEST * RATE)
     start = max(0, len(audio) - length) // 2
-    return audio[start : start + length, 0]
+    excerpt = audio[start : start + length, 0]
+    if not excerpt.size or not np.isfinite(excerpt).all():
+        raise DataError("holds NaN or infinite samples" if excerpt.size else "holds no samples")
+    return excerpt
 
 
 def _hear(

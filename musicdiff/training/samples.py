@@ -2,14 +2,13 @@
 
 import functools
 import json
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from musicdiff import artifacts, facts, generation, parallel, randomness
+from musicdiff import artifacts, facts, generation, parallel, prompts, randomness
 from musicdiff.audio import picture, quality
 from musicdiff.audio.mel import MelSpec
 from musicdiff.config import fingerprint
@@ -19,7 +18,6 @@ from musicdiff.training.writer import Writer
 from musicdiff.typing import Model, Params
 
 NUM_CLIPS = 4
-TITLE = 72  # characters of what a clip was told that its title has; its provenance has all
 
 
 def leave(run: Run, step: int, params: Params, writer: Writer) -> None:
@@ -55,7 +53,7 @@ def save_real(run: Run) -> float:
     titles = [f"real {i + 1}, through representation and vocoder" for i in range(len(mels))]
     made_by = {"config": fingerprint(run.config), "source": run.config["data"]["source"]}
     told = [run.told[i] for i in heard]
-    provenance = [{"prompt": row.get("text"), "conditions": _without_text(row), **made_by} for row in told]
+    provenance = [{**prompts.record(row), **made_by} for row in told]
     _save(run, "real", titles, audio, mels, provenance, told=told)
     to_mel = _compiled(run.model, "to_mel")  # one by one: the decoder of a full-size autoencoder takes gigabytes a clip
     return float(np.mean([np.asarray(quality.roughness(to_mel(run.frozen, x_0[i : i + 1]))) for i in range(len(x_0))]))
@@ -109,16 +107,6 @@ def _heard(run: Run) -> np.ndarray:
     return np.linspace(0, len(run.examples) - 1, min(NUM_CLIPS, len(run.examples))).astype(int)
 
 
-def _in_words(told: Mapping[str, Any]) -> str:
-    """What a clip was told, as a title has it: the text, or each of the others by name."""
-    words = told.get("text") or ", ".join(f"{name} {value}" for name, value in told.items())
-    return textwrap.shorten(words, TITLE, placeholder=" ...")
-
-
-def _without_text(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in told.items() if name != "text"}
-
-
 def _render(run: Run, x_0: Any) -> tuple[np.ndarray, np.ndarray]:
     """Mels and audio of clips."""
     keys = randomness.seed_keys(np.arange(len(x_0), dtype=np.uint32), "vocoder")
@@ -144,10 +132,9 @@ def _save(
     """Clips with their pictures, named by what they are and were told, and all pictures as one grid."""
     spec = MelSpec(**run.config["mel"])
     path = run.workdir / "samples" / folder
-    words = [_in_words(row) for row in told] or [""] * len(titles)
     clips = artifacts.save_clips(
         path,
-        [f"{title}: {said}" if said else title for title, said in zip(titles, words)],
+        [f"{title}: {prompts.say(row)}" if row else title for title, row in zip(titles, told or [{}] * len(titles))],
         audio,
         spec.sample_rate,
         provenance=provenance,

@@ -111,6 +111,12 @@ def test_long_names_keep_their_ends_and_differ(letter):
     )
 
 
+def test_letters_that_are_cut_through_count():
+    """Of two bytes each, of which only the first differs and stands where the beginning ends."""
+    names = {file_names([f"{'x' * 79}{letter}{'y' * 99}"])[0] for letter in ("é", "ĩ", "-é")}
+    assert len(names) == 3
+
+
 def test_the_sidecar_is_what_the_clip_says(tmp_path):
     (clip,) = save_clips(tmp_path, ["é"], 4 * tones(1), RATE, provenance=[{"steps": 50}])
     record = json.loads((tmp_path / "é.json").read_text())

@@ -132,7 +132,7 @@ def test_hostile_words_stay_words(tmp_path, hostile):
     told = {
         "prompt": f"prompt: {hostile}",
         "conditions": {"style": hostile, "tempo": 94},
-        "negative": {"text": hostile},
+        "negative": {"prompt": hostile, "conditions": {"key": hostile}},
     }
     save(tmp_path, [hostile], findings=[hostile], **told, **{"note": {hostile: hostile}})
     plain = Page(rebuild_page(tmp_path, "x", commands=["x"]))
@@ -142,7 +142,13 @@ def test_hostile_words_stay_words(tmp_path, hostile):
     assert [set(attributes) for _, attributes in page.tags] == [set(attributes) for _, attributes in plain.tags]
     for tag in ("title", "h1", "h3", "code"):
         assert page.texts_in(tag) == [hostile]
-    said = [f"prompt: {hostile}", f"style {hostile}, tempo 94", f"away from text {hostile}", hostile]
+    said = [
+        f"prompt: {hostile}",
+        f"style {hostile}, tempo 94",
+        f"away from {hostile}",
+        f"away from key {hostile}",
+        hostile,
+    ]
     assert page.texts_in("p") == said
     assert page.all("audio")[0]["aria-label"] == f"Play {hostile}"
     assert json.dumps({hostile: hostile}, ensure_ascii=False) in page.texts_in("dd")

@@ -87,8 +87,8 @@ def test_what_cannot_be_said_is_refused(told, message):
 
 def test_a_model_without_conditions_can_be_told_nothing():
     message = "this model was not trained with the condition 'text', nor with any other"
-    assert refusal(conditioning.tell, {}, [{"text": ""}]) == message
-    assert conditioning.tell({}, [{}, {}]) == conditioning.tell_nothing({}, 2) == {}
+    assert refusal(conditioning.tell, {}, [{}, {"text": "calm"}]) == message
+    assert conditioning.tell({}, [{"text": " "}, {"tempo": None}]) == conditioning.tell_nothing({}, 2) == {}
 
 
 def test_told_nothing_is_what_an_empty_row_is():

@@ -1,5 +1,7 @@
+import errno
 import json
 
+import numpy as np
 import pytest
 from etils import epath
 
@@ -52,6 +54,59 @@ def test_files(tmp_path):
     assert sidecars.read(path) == {"key": "C"}
     path.write_text("")
     assert sidecars.read(path) == {}
+
+
+MINE, FILLED = {"caption": "written by hand: Ångström"}, {"caption": "written by hand: Ångström", "tempo": 94}
+
+
+def stop_after(monkeypatch, count):
+    """Writing fails after so many bytes, of all files together, as on a full disk: what was written until then stays."""
+    left = count
+
+    def write_bytes(path, content):
+        nonlocal left
+        with open(path, "wb") as file:
+            file.write(content[:left])
+        left -= min(left, len(content))
+        if not left:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(type(epath.Path()), "write_bytes", write_bytes)
+
+
+@pytest.mark.parametrize("before", [MINE, None])
+@pytest.mark.parametrize("share", np.arange(20) / 20)
+def test_wherever_writing_stops_the_labels_are_whole(tmp_path, monkeypatch, before, share):
+    """The two files of one that is written twice."""
+    path = epath.Path(tmp_path) / "a.json"
+    sidecars.write(path, FILLED)
+    count = int(2 * share * len(path.read_bytes()))
+    path.unlink()
+    if before:
+        sidecars.write(path, before)
+    with monkeypatch.context() as patch:
+        stop_after(patch, count)
+        with pytest.raises(DataError, match=r"a\.json: cannot be written \(No space left on device\); .*--out"):
+            sidecars.write(path, FILLED)
+    assert sidecars.read(path) in (before or {}, FILLED)
+    assert [file.name for file in tmp_path.iterdir() if file.name != "a.json"] == []
+    sidecars.write(path, FILLED)
+    assert sidecars.read(path) == FILLED
+
+
+def test_what_was_changed_since_is_not_taken_from_a_copy(tmp_path):
+    path = epath.Path(tmp_path) / "a.json"
+    (tmp_path / "a.json.musicdiff-copy").write_text('{"tempo": 94}\n')
+    path.write_text('{"tempo": 95')
+    with pytest.raises(DataError, match="left as it is"):
+        sidecars.read(path)
+    assert path.read_text() == '{"tempo": 95'
+
+
+def test_where_nothing_can_be_written_another_folder_is_proposed(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="--out"):
+        sidecars.write(epath.Path(tmp_path) / "file" / "a.json", FILLED)
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", "3", "[" * 100_000])

@@ -158,6 +158,20 @@ def test_what_cannot_be_used_is_told_and_not_fatal(folder, heard):
         run(folder)
 
 
+@pytest.mark.parametrize(
+    ("audio", "reason"),
+    [(np.zeros((0, 1), np.float32), "holds no samples"), (np.full((9000, 1), np.nan, np.float32), "holds NaN or infinite samples")],
+    ids=["empty", "nan"],
+)  # fmt: skip
+def test_audio_that_cannot_be_heard_is_told_and_not_fatal(tmp_path, monkeypatch, audio, reason):
+    """Of sources that do not look at their samples, by the estimators themselves."""
+    good = data.open_source("builtin:1").tracks[0]
+    bad = data.Track("bad", lambda sample_rate, channels: (audio, sample_rate))
+    monkeypatch.setattr(data, "open_source", lambda text: data.TrackSource("pair", (bad, good), ""))
+    report = source.tag("tfds:pair", tmp_path, progress=False)
+    assert report.unused == [{"name": "bad", "reason": reason}] and report.written == 1
+
+
 def test_the_command(folder, heard, capsys, monkeypatch):
     arguments = ["musicdiff", "data", "tag", f"folder:{folder}", "--tempo-confidence", "0.95", "--json"]
     monkeypatch.setattr("sys.argv", arguments)
