@@ -53,7 +53,9 @@ def train(context: click.Context, config: str | None, workdir: str | None) -> No
 @click.option("--style", help="One that the model knows.")
 @click.option("--bpm", type=float, help="Tempo.")
 @click.option("--key", help="Such as 'A minor'.")
-@click.option("--length", type=float, help="Seconds of the whole piece that a clip is to be from; no shipped preset trains it.")
+@click.option(
+    "--length", type=float, help="Seconds of the whole piece that a clip is to be from; no shipped preset trains it."
+)
 @click.option(
     "--negative", metavar="TEXT", help="What guidance leads away from. Default: from clips that are told nothing."
 )
