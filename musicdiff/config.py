@@ -83,7 +83,7 @@ def read(workdir: Any) -> dict[str, Any]:
             f"{workdir} is not a workdir (no config.json); train one: python run_train.py --config=CONFIG --workdir={workdir}"
         )
     try:
-        return from_json(path.read_text())
+        return _of_today(from_json(path.read_text()))
     except ValueError:
         raise DataError(
             f"{path} is damaged; take it from a copy of the run, or remove the folder and train anew"
@@ -120,6 +120,14 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
         elif _frozen(a) != _frozen(b):
             found[prefix + key] = (a, b)
     return found
+
+
+def _of_today(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration from before models could be told anything, with the keys that say so: older workdirs stay of use."""
+    if "process" not in config or "network" not in config:
+        return config
+    told_nothing = {"conditions": {}, "guidance": {"scale": 1.0, "rescale": 0.0}}
+    return {**told_nothing, **config, "network": {"num_heads": 0, **config["network"]}}
 
 
 def _module(path: Path) -> types.ModuleType:

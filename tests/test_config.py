@@ -159,6 +159,15 @@ def test_reload_reads_a_workdir(tmp_path):
         configuration.reload(tmp_path / "none")
 
 
+@pytest.mark.parametrize("name", ["mel:tiny", "latent:tiny"])
+def test_a_workdir_from_before_conditions_is_read_as_told_nothing(tmp_path, name):
+    config = configuration.load(name).config
+    old = {key: value for key, value in config.items() if key not in ("conditions", "guidance")}
+    old["network"] = {key: value for key, value in config["network"].items() if key != "num_heads"}
+    (tmp_path / "config.json").write_text(configuration.to_json(old))
+    assert configuration.read(tmp_path) == config
+
+
 def test_a_damaged_workdir_is_named(tmp_path):
     (tmp_path / "config.json").write_text(configuration.to_json({"seed": 0})[:-3])
     with pytest.raises(DataError, match=r"config\.json is damaged"):
