@@ -86,4 +86,4 @@ def _write(home: epath.Path, digests: Sequence[bytes], leaves: Sequence[np.ndarr
 
 
 def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()

@@ -23,7 +23,7 @@ class Encoder:
         for row, known, text in zip(tokens, mask, values):
             if text is not None:
                 self.encoded.append(text)
-                content = text.encode()[:6]
+                content = text.encode(errors="surrogatepass")[:6]
                 row[: len(content), 0], known[: len(content)] = np.frombuffer(content, np.uint8), True
         return tokens, mask
 
@@ -115,6 +115,10 @@ def test_a_killed_writer_loses_its_own_file_only(tmp_path, monkeypatch, kept):
     healed = Encoder()
     assert_read(healed, TEXTS, tmp_path)
     assert not healed.encoded and sorted(tmp_path.glob("*/*")) == files
+
+
+def test_half_a_character_is_a_text_too(tmp_path):  # JSON can hold one
+    assert_read(Encoder(), ["half \ud83d", "half"], tmp_path)
 
 
 def test_no_text_at_all(tmp_path):
