@@ -8,6 +8,15 @@ A step of the full-size presets takes 1 to 36 s on two CPU cores (docs/training.
 
 from musicdiff.configs import base
 
+RESOLUTIONS = {  # frames x mel bins
+    "256x256": (256, 256),
+    "64x64": (64, 64),
+    "512x32": (512, 32),
+    "512x64": (512, 64),
+    "512x128": (512, 128),
+    "1024x128": (1_024, 128),
+}
+
 
 def resolution(frames: int, num_mels: int):
     """A preset of the 113.7M U-Net at `frames` x `num_mels`."""
@@ -39,12 +48,7 @@ def tiny(config):
 
 
 PRESETS = {
-    "256x256": resolution(256, 256),
-    "64x64": resolution(64, 64),
-    "512x32": resolution(512, 32),
-    "512x64": resolution(512, 64),
-    "512x128": resolution(512, 128),
-    "1024x128": resolution(1_024, 128),
+    **{name: resolution(*size) for name, size in RESOLUTIONS.items()},
     "stereo": stereo,
     "tiny": tiny,
 }

@@ -31,12 +31,7 @@ def tiny(config):
 
 
 PRESETS = {
-    "256x256": resolution(256, 256),
-    "64x64": resolution(64, 64),
-    "512x32": resolution(512, 32),
-    "512x64": resolution(512, 64),
-    "512x128": resolution(512, 128),
-    "1024x128": resolution(1_024, 128),
+    **{name: resolution(*size) for name, size in mel.RESOLUTIONS.items()},
     "t5": resolution(256, 256, name="t5", path="t5-small", length=64),
     "minilm": resolution(256, 256, name="minilm", length=64),
     "tiny": tiny,
