@@ -1,8 +1,9 @@
 """Weights as files: a nested dict of arrays is one safetensors file, its keys joined by '/', its content named by a sha256."""
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import ml_dtypes
@@ -62,6 +63,30 @@ def read_tensors(path: epath.PathLike) -> dict[str, np.ndarray]:
             raise DataError(f"{path}: {name} is {entry['dtype']}; {', '.join(DTYPES)} can be read")
         tensors[name] = np.frombuffer(entry["data"], DTYPES[entry["dtype"]]).reshape(entry["shape"])
     return tensors
+
+
+@contextlib.contextmanager
+def open_rows(path: epath.PathLike) -> Iterator[Callable[..., np.ndarray]]:
+    """read(name, first=0, stop=None) -> rows first..stop of a tensor [n, ...]; of the file, however large, nothing else is read.
+
+    Raises ValueError where the file is not whole, and `read` KeyError for a tensor that it has not.
+    """
+    path = epath.Path(path)
+    with path.open("rb") as file:
+        length, size = path.stat().length, int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(min(size, length)))
+        entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        if 8 + size + max(entry["data_offsets"][1] for entry in entries.values()) > length:
+            raise ValueError(f"{path} is cut short")
+
+        def read(name: str, first: int = 0, stop: int | None = None) -> np.ndarray:
+            (start, end), (count, *shape) = entries[name]["data_offsets"], entries[name]["shape"]
+            each = (end - start) // count
+            file.seek(8 + size + start + first * each)
+            content = file.read(((count if stop is None else stop) - first) * each)
+            return np.frombuffer(content, DTYPES[entries[name]["dtype"]]).reshape(-1, *shape)
+
+        yield read
 
 
 def read_metadata(path: epath.PathLike) -> dict[str, str]:

@@ -59,6 +59,23 @@ def test_the_library_reads_our_files_and_we_read_its(tmp_path):
     assert weights.read_metadata(tmp_path / "theirs") == {}
 
 
+def test_rows_are_read_alone(tmp_path):
+    """Of a large tensor only what is asked for; of a file cut short anywhere, nothing."""
+    path, rows = tmp_path / "w", np.arange(24, dtype=np.float16).reshape(6, 2, 2)
+    weights.write_tree(path, {"a": np.ones((3, 0), np.int8), "rows": rows}, {"by": "hand"})
+    with weights.open_rows(path) as read:
+        np.testing.assert_array_equal(read("rows"), rows)
+        np.testing.assert_array_equal(read("rows", 2, 5), rows[2:5])
+        assert read("rows", 6).shape == (0, 2, 2) and read("rows").dtype == np.float16
+        with pytest.raises(KeyError):
+            read("columns")
+    whole = path.read_bytes()
+    for length in (4, 40, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError), weights.open_rows(path):
+            pass
+
+
 def test_same_content_same_bytes(tmp_path, tree):
     metadata = {f"key {i}": str(i) for i in range(8)}
     reversed_tree = dict(reversed(tree.items()))

@@ -9,7 +9,6 @@ texts at once all write the same file, with the same content but for what their 
 
 import contextlib
 import hashlib
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -55,20 +54,8 @@ def read(condition: Condition, texts: Sequence[str], cache_dir: epath.PathLike) 
 
 def _take(path: epath.Path, missing: dict[bytes, int], arrays: Sequence[np.ndarray]) -> None:
     """Moves the rows of missing texts {sha256: row} from a file into the arrays. Raises ValueError or KeyError where it is not whole."""
-    with path.open("rb") as file:
-        length, size = path.stat().length, int.from_bytes(file.read(8), "little")
-        entries = json.loads(file.read(min(size, length)))
-        if 8 + size + max(entry["data_offsets"][1] for entry in entries.values()) > length:
-            raise ValueError(f"{path} is cut short")
-
-        def read_rows(name: str, first: int, stop: int | None) -> np.ndarray:
-            (start, end), (count, *shape) = entries[name]["data_offsets"], entries[name]["shape"]
-            each = (end - start) // count
-            file.seek(8 + size + start + first * each)
-            content = file.read(((count if stop is None else stop) - first) * each)
-            return np.frombuffer(content, weights.DTYPES[entries[name]["dtype"]]).reshape(-1, *shape)
-
-        digests = [digest.tobytes() for digest in read_rows(TEXTS, 0, None)]
+    with weights.open_rows(path) as read_rows:
+        digests = [digest.tobytes() for digest in read_rows(TEXTS)]
         places = [place for place, digest in enumerate(digests) if digest in missing]
         if places:
             rows = [missing[digests[place]] for place in places]
