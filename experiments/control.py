@@ -22,7 +22,7 @@ import itertools
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from etils import epath
@@ -30,7 +30,7 @@ from free_songs import perform, plan_at, rendered_ahead
 from judges import LEAST_MELS, STYLES, Judges, error_of, trusted
 
 from musicdiff import config as configuration
-from musicdiff import data, generation
+from musicdiff import data, generation, models
 from musicdiff.audio import picture
 from musicdiff.audio.mel import MelSpec
 from musicdiff.conditioning import key as keys
@@ -220,11 +220,17 @@ def shown(entry: tuple | None) -> str:
     return f"{value:.3f} +- {error:.3f}" + ("" if null is None else f" ({null:.3f})")
 
 
+def unheard(generator: generation.Generator) -> generation.Generator:
+    """The same generator with the shortest vocoder: its mels are judged, nobody listens."""
+    config = {**generator.config, "vocoder": {"name": "griffin_lim", "num_iterations": 1, "num_inversion_steps": 0}}
+    return replace(generator, model=models.build(config), config=config)
+
+
 def control(
     workdir: str, asked: Sequence[Asked], scales: Sequence[float], judges: Judges, known: Known, out: epath.Path
 ):
     """Yields (workdir, way, scale, results) and writes the pictures."""
-    generator = generation.load(workdir)
+    generator = unheard(generation.load(workdir))
     conditions, name = generator.model.conditions, epath.Path(workdir).name
     ways = [
         way for way, needed in (("labels", {"style", "tempo", "key"}), ("text", {"text"})) if needed & set(conditions)
