@@ -1,4 +1,4 @@
-"""The layers that every two-dimensional network is made of. Parameters are float32; `dtype` is what they compute in."""
+"""The layers that networks of pictures and of sound are made of. Parameters are float32; `dtype` is what they compute in."""
 
 import math
 from typing import Any
@@ -38,11 +38,37 @@ class Conv(nn.Module):
         return convolve(x, kernel, self.stride, pad, self.padding, self.route) + bias
 
 
-class GroupNorm(nn.Module):
-    """y = scale (x - mean) / sqrt(var + eps) + bias, mean and variance over time, frequency and a group's channels (arXiv 1803.08494).
+class Conv1D(nn.Module):
+    """A convolution of time of odd size and stride 1 that keeps the length; 'circular' continues time by its own other end."""
 
-    Sums run over time and frequency first and over a group's channels after, which XLA vectorises; the variance is taken about the mean
-    (two passes), and both are float32 whatever x is.
+    channels: int
+    size: int = 3
+    zero_init: bool = False
+    padding: str = "zeros"
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """x [B, T, C] -> [B, T, channels]."""
+        kernel_init = nn.initializers.zeros if self.zero_init else fan_in_uniform
+        kernel = self.param("kernel", kernel_init, (self.size, x.shape[-1], self.channels), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (self.channels,), jnp.float32)
+        x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
+        side = self.size // 2
+        if self.padding == "circular":
+            x, side = jnp.pad(x, ((0, 0), (side, side), (0, 0)), mode="wrap"), 0
+        # XLA's own: on CPU too it is faster than a matrix product of patches, forward and backward (docs/networks.md).
+        return (
+            jax.lax.conv_general_dilated(x, kernel, (1,), ((side, side),), dimension_numbers=("NWC", "WIO", "NWC"))
+            + bias
+        )
+
+
+class GroupNorm(nn.Module):
+    """y = scale (x - mean) / sqrt(var + eps) + bias, mean and variance over all places and a group's channels (arXiv 1803.08494).
+
+    x is [B, T, F, C] or [B, T, C]. Sums run over the places first and over a group's channels after, which XLA vectorises; the variance is
+    taken about the mean (two passes), and both are float32 whatever x is.
     """
 
     groups: int = 32
@@ -55,13 +81,15 @@ class GroupNorm(nn.Module):
         scale = self.param("scale", nn.initializers.ones, (channels,), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, (channels,), jnp.float32)
 
-        def over_groups(moments: Array) -> Array:  # [B, C] -> [B, 1, 1, C]
+        places = tuple(range(1, x.ndim - 1))
+
+        def over_groups(moments: Array) -> Array:  # [B, C] -> [B, 1, 1, C], or [B, 1, C]
             grouped = moments.reshape(-1, self.groups, channels // self.groups).mean(-1)
-            return jnp.repeat(grouped, channels // self.groups, axis=-1)[:, None, None]
+            return jnp.expand_dims(jnp.repeat(grouped, channels // self.groups, axis=-1), places)
 
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-        centred = x - over_groups(x.mean((1, 2)))
-        variance = over_groups(jnp.square(centred).mean((1, 2)))
+        centred = x - over_groups(x.mean(places))
+        variance = over_groups(jnp.square(centred).mean(places))
         return (centred * (scale * jax.lax.rsqrt(variance + self.eps)) + bias).astype(self.dtype)
 
 
@@ -79,7 +107,7 @@ class ResBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, embedding: Array | None = None) -> Array:
-        """x [B, T, F, C], embedding [B, E] or None -> [B, T, F, channels]."""
+        """x [B, T, F, C] or [B, T, C], embedding [B, E] or None -> the same places, `channels` of them."""
         h = self.conv(self.channels, name="conv_0")(nn.silu(self.norm(name="norm_0")(x)))
         if embedding is not None:
             h += dense(self.channels, self.dtype, name="time")(nn.silu(embedding))[:, None, None]
