@@ -130,7 +130,7 @@ class Model:
     """A representation, a network and a noise process: what every room above floor 2 knows of a model. All functions are pure.
 
     domain: what it generates
-    feature: the field of a track that a batch's 'x_0' is cut from: 'mel' or 'latent'
+    feature: the field of a track that a batch's 'x_0' is cut from: 'mel', 'latent' or 'audio'
     clip_frames: length of that cut, in frames of the feature
     init(key) -> params
     init_frozen(key) -> frozen of the right structure with random weights, for shapes and probes

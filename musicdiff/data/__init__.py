@@ -1,7 +1,7 @@
-"""Audio from anywhere, cut into batches: source -> tracks (the cache of mels or latents) -> clips."""
+"""Audio from anywhere, cut into batches: source -> tracks (the cache of mels, audio or latents) -> clips."""
 
 from musicdiff import plugins
-from musicdiff.data.builders import build_latents, build_tracks
+from musicdiff.data.builders import build, build_audio, build_latents, build_tracks
 from musicdiff.data.doctor import examine, render
 from musicdiff.data.pipeline import batches, held_out
 from musicdiff.data.track import Track, TrackSource
@@ -13,6 +13,8 @@ __all__ = [
     "TrackSplit",
     "Tracks",
     "batches",
+    "build",
+    "build_audio",
     "build_latents",
     "build_tracks",
     "examine",
@@ -23,7 +25,7 @@ __all__ = [
 
 
 def open_source(text: str) -> TrackSource:
-    """'builtin', 'builtin:120', 'folder:PATH', 'tfds:NAME[/CONFIG][:SPLIT]': the word before the first colon names a file in data/sources,
+    """'builtin', 'builtin:120', 'drums', 'folder:PATH', 'tfds:NAME[/CONFIG][:SPLIT]': the word before the first colon names a file in data/sources,
     what follows is its argument. Raises UsageError for an unknown source, DataError for one that holds nothing.
     """
     kind, _, argument = text.partition(":")

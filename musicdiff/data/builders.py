@@ -1,4 +1,4 @@
-"""From a source of audio to a cache of log-mels, or of latents, whole tracks: built once for each hash of all that shapes it."""
+"""From a source of audio to a cache of log-mels, of audio, or of latents, whole tracks: built once for each hash of all that shapes it."""
 
 import hashlib
 import json
@@ -23,8 +23,24 @@ FORMAT = 3  # raise it whenever the same source would make other records
 TEST_SHARE = 0.08
 SILENT_PEAK = 1e-3  # -60 dB of full scale
 SILENT_FRAMES = 512  # of the silence whose latent fills clips longer than their track
-# Half precision resolves 0.02 dB of a mel's 80; a latent's range is not known.
-DTYPES = {"mel": np.float16, "latent": np.float32}
+
+
+def build(
+    source: TrackSource,
+    feature: str,
+    spec: MelSpec,
+    cache_dir: epath.PathLike,
+    *,
+    strict: bool = False,
+    progress: bool = True,
+) -> Tracks:
+    """What a model of `feature` is trained from: 'audio' at the rate and in the channels of `spec`, or else mels, which latents are made of.
+
+    Takes and raises what `build_tracks` does.
+    """
+    if feature == "audio":
+        return build_audio(source, spec.sample_rate, spec.channels, cache_dir, strict=strict, progress=progress)
+    return build_tracks(source, spec, cache_dir, strict=strict, progress=progress)
 
 
 def build_tracks(
@@ -44,41 +60,45 @@ def build_tracks(
     Raises:
         DataError: no track can be used; or one cannot, or its labels, and `strict`.
     """
-    if strict and source.unread_labels:
-        raise _unusable(source.unread_labels[0])
-    fingerprint = _digest(FORMAT, source.fingerprint, asdict(spec))
-    home = epath.Path(cache_dir) / f"tracks-{fingerprint}"
-    if found := records.find(home):
-        path, index = found
-        tracks = Tracks(path, _relabelled(index, source))
-        if strict and tracks.skipped:
-            raise _unusable(tracks.skipped[0])
-        return tracks
-
-    skipped: list[Mapping[str, str]] = []
-
-    def usable() -> Iterator[dict[str, Any]]:
-        ordered = sorted(source.tracks, key=lambda track: _position(track.name))
-        results = map_ahead(lambda track: _example(track, spec), ordered, min(4, cpu_count() or 1))
-        for result in track_progress(results, len(ordered), f"mels of {source.name}", progress):
-            if "reason" not in result:
-                yield result
-            elif strict:
-                raise _unusable(result)
-            else:
-                skipped.append(result)
-
     header = {
-        "fingerprint": fingerprint,
+        "fingerprint": _digest(FORMAT, source.fingerprint, asdict(spec)),
         "feature": "mel",
         "silence": np.full((spec.num_mels, spec.channels), -1.0).tolist(),
-        "source": source.name,
         "sample_rate": spec.sample_rate,
         "spec": asdict(spec),
-        "labels": source.label_fingerprint,
-        "unread_labels": list(source.unread_labels),
     }
-    return _store(home, header, _split(usable()), skipped)
+
+    def feature_of(audio: np.ndarray) -> np.ndarray:
+        return whole_mel(audio, spec).astype(records.DTYPES["mel"])
+
+    return _build(source, header, spec.channels, feature_of, cache_dir, strict, progress)
+
+
+def build_audio(
+    source: TrackSource,
+    sample_rate: int,
+    channels: int,
+    cache_dir: epath.PathLike,
+    *,
+    strict: bool = False,
+    progress: bool = True,
+) -> Tracks:
+    """The audio of a source, int16 [N, C] of which FULL_SCALE is 1, built unless it is there; what is beyond full scale is clipped.
+
+    All else is as of `build_tracks`: caches, splits, labels, what is left out.
+    """
+    header = {
+        "fingerprint": _digest(FORMAT, source.fingerprint, {"audio": [sample_rate, channels]}),
+        "feature": "audio",
+        "silence": np.zeros(channels).tolist(),
+        "sample_rate": sample_rate,
+    }
+
+    def feature_of(audio: np.ndarray) -> np.ndarray:
+        steps = np.round(audio * np.float32(records.FULL_SCALE))
+        return np.clip(steps, -records.FULL_SCALE, records.FULL_SCALE - 1).astype(records.DTYPES["audio"])
+
+    return _build(source, header, channels, feature_of, cache_dir, strict, progress)
 
 
 def build_latents(
@@ -114,7 +134,7 @@ def build_latents(
             for record in range(len(split)):
                 (example,) = split[[record]]
                 mel = example.pop("mel")
-                yield name, {**example, "latent": np.asarray(encode(mel.astype(np.float32)), DTYPES["latent"])}
+                yield name, {**example, "latent": np.asarray(encode(mel.astype(np.float32)), records.DTYPES["latent"])}
 
     silent = encode(np.full((SILENT_FRAMES, *np.shape(tracks.index["silence"])), -1, np.float32))
     count = sum(len(tracks.split(name)) for name in records.SPLITS)
@@ -127,6 +147,47 @@ def build_latents(
         "encoder": fingerprint,
     }
     return _store(home, header, examples, tracks.skipped)
+
+
+def _build(
+    source: TrackSource,
+    header: Mapping[str, Any],
+    channels: int,
+    feature_of: Callable[[np.ndarray], np.ndarray],  # audio [N, C] at the header's sample_rate -> [T, ...]
+    cache_dir: epath.PathLike,
+    strict: bool,
+    progress: bool,
+) -> Tracks:
+    if strict and source.unread_labels:
+        raise _unusable(source.unread_labels[0])
+    kind = {"mel": "tracks"}.get(header["feature"], header["feature"])
+    home = epath.Path(cache_dir) / f"{kind}-{header['fingerprint']}"
+    if found := records.find(home):
+        path, index = found
+        tracks = Tracks(path, _relabelled(index, source))
+        if strict and tracks.skipped:
+            raise _unusable(tracks.skipped[0])
+        return tracks
+
+    skipped: list[Mapping[str, str]] = []
+
+    def usable() -> Iterator[dict[str, Any]]:
+        ordered = sorted(source.tracks, key=lambda track: _position(track.name))
+        wanted = {"sample_rate": header["sample_rate"], "channels": channels}
+        results = map_ahead(
+            lambda track: _example(track, wanted, header["feature"], feature_of), ordered, min(4, cpu_count() or 1)
+        )
+        what = {"mel": "mels"}.get(header["feature"], header["feature"])
+        for result in track_progress(results, len(ordered), f"{what} of {source.name}", progress):
+            if "reason" not in result:
+                yield result
+            elif strict:
+                raise _unusable(result)
+            else:
+                skipped.append(result)
+
+    described = {"source": source.name, "labels": source.label_fingerprint, "unread_labels": list(source.unread_labels)}
+    return _store(home, {**header, **described}, _split(usable()), skipped)
 
 
 def _relabelled(index: Mapping[str, Any], source: TrackSource) -> Mapping[str, Any]:
@@ -162,8 +223,8 @@ def _store(
 ) -> Tracks:
     feature = header["feature"]
     with records.attempt(home) as path:
-        columns = records.write(path, feature, np.shape(header["silence"]), DTYPES[feature], examples)
-        tracks = Tracks(path, {**header, "block": records.BLOCK, "skipped": list(skipped), "splits": columns})
+        columns = records.write(path, feature, np.shape(header["silence"]), examples)
+        tracks = Tracks(path, {**header, "block": records.BLOCKS[feature], "skipped": list(skipped), "splits": columns})
         if not any(len(tracks.split(name)) for name in records.SPLITS):
             reasons = "; ".join(f"{track['name']}: {track['reason']}" for track in tracks.skipped[:3])
             raise DataError(f"{header['source']}: none of its {len(tracks.skipped)} tracks can be used: {reasons}")
@@ -180,10 +241,12 @@ def _store(
     return tracks
 
 
-def _example(track: Track, spec: MelSpec) -> dict[str, Any]:
+def _example(
+    track: Track, wanted: Mapping[str, int], feature: str, feature_of: Callable[[np.ndarray], np.ndarray]
+) -> dict[str, Any]:
     """The record of a track, or {'name', 'reason'} where it cannot be used."""
     try:
-        audio, _ = track.read(sample_rate=spec.sample_rate, channels=spec.channels)
+        audio, _ = track.read(**wanted)
     except DataError as error:
         return {"name": track.name, "reason": str(error)}
     peak = float(np.max(np.abs(audio), initial=0.0))
@@ -203,7 +266,7 @@ def _example(track: Track, spec: MelSpec) -> dict[str, Any]:
         "tempo": track.tempo,
         "bar_times": np.asarray(track.bar_times, np.float32),
         "samples": len(audio),
-        "mel": whole_mel(audio, spec).astype(DTYPES["mel"]),
+        feature: feature_of(audio),
     }
 
 

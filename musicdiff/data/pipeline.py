@@ -43,14 +43,14 @@ def batches(
     its track is filled with silence at its end.
 
     Args:
-        feature: 'mel' or 'latent', as the split holds it
+        feature: 'mel', 'latent' or 'audio', as the split holds it
         frames: T of a clip
         batch_size: of the global batch
         rows: (low, high), the rows of the global batch that this process takes; None takes all
         describe: numbers of tracks in the split [b] -> what else batches hold of their clips, such as {'cond': ...}: trees of arrays [b, ...]
 
     Returns:
-        an iterator of {'x_0': float32 [b, frames, F, C], 'index': int32 [b], the example's id, 'weight': float32 [b] of ones, **described}
+        an iterator of {'x_0': float32 [b, frames, ...], 'index': int32 [b], the example's id, 'weight': float32 [b] of ones, **described}
 
     Raises:
         UsageError: another feature than the split's, unusable rows, an unknown loader, or 'tf' without TensorFlow.
@@ -119,11 +119,11 @@ def _load_numpy(split: TrackSplit, plan: Plan, start_step: int, frames: int, siz
 
 
 def _read(split: TrackSplit, examples: Examples, frames: int) -> np.ndarray:
-    """The clips of the examples, float32 [b, frames, F, C]."""
+    """The clips of the examples, float32 [b, frames, ...]."""
     x_0 = np.empty((len(examples.index), frames, *split.silence.shape), np.float32)
     for row, track, start in zip(x_0, examples.track, examples.start):
         clip = split.records.array(track, start, start + frames)
-        row[: len(clip)] = clip
+        np.multiply(clip, split.records.unit, out=row[: len(clip)], casting="unsafe")
         row[len(clip) :] = split.silence
     return x_0
 
@@ -143,7 +143,7 @@ def _load_tf(split: TrackSplit, plan: Plan, start_step: int, frames: int, size: 
         serialized = tf.ensure_shape(tf.numpy_function(read, [track, start], tf.string), (None,))
         blocks = tf.io.parse_example(serialized, {split.feature: tf.io.FixedLenFeature((), tf.string)})
         array = tf.io.decode_raw(tf.strings.reduce_join(blocks[split.feature]), records.dtype)
-        array = tf.cast(tf.reshape(array, (-1, *silence.shape)), tf.float32)
+        array = tf.cast(tf.reshape(array, (-1, *silence.shape)), tf.float32) * records.unit
         inside = array[start % records.block :][:frames]
         beyond = tf.broadcast_to(silence, (frames - tf.shape(inside)[0], *silence.shape))
         return index, track, start, tf.ensure_shape(tf.concat([inside, beyond], 0), (frames, *silence.shape))

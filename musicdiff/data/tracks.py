@@ -21,7 +21,7 @@ class Tracks:
     """A cache that is whole.
 
     path: its directory
-    index: what `build_tracks` and `build_latents` noted of it: fingerprint, feature, lengths and labels of each split, skipped tracks; the labels
+    index: what the builder noted of it: fingerprint, feature, lengths and labels of each split, skipped tracks; the labels
         as they are now
     """
 
@@ -40,7 +40,7 @@ class Tracks:
 
     @property
     def feature(self) -> str:
-        """'mel' or 'latent'."""
+        """'mel', 'latent' or 'audio'."""
         return self.index["feature"]
 
     @property
@@ -82,7 +82,7 @@ class TrackSplit:
 
     frames: int64 [n], length of each track's array
     labels: name, caption, style, key, licence: str [n]; tempo, seconds: float32 [n]
-    silence: float32 [F, C], a frame of silence, that clips longer than their track are filled with
+    silence: float32 [F, C] or, of audio, [C]: silence at one time, that clips longer than their track are filled with
     """
 
     def __init__(self, tracks: Tracks, name: str):
@@ -107,5 +107,5 @@ class TrackSplit:
         return len(self.frames)
 
     def __getitem__(self, ids: Sequence[int]) -> list[dict[str, Any]]:
-        """Whole tracks: `feature` [T, F, C], labels, bar_times [n] in seconds, samples."""
+        """Whole tracks: `feature` [T, ...] as stored, labels, bar_times [n] in seconds, samples."""
         return [self.records.example(i) | {label: self.labels[label][i] for label in records.LABELS} for i in ids]

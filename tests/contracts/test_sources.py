@@ -20,6 +20,11 @@ def of_builtin(tmp_path):
 
 
 @contextlib.contextmanager
+def of_drums(tmp_path):
+    yield "drums:2"
+
+
+@contextlib.contextmanager
 def of_folder(tmp_path):
     for i, channels in enumerate((1, 2)):
         audio = np.random.default_rng(i).normal(0, 0.1, (12_000, channels))
@@ -35,7 +40,7 @@ def of_tfds(tmp_path):
         yield "tfds:gtzan:train"
 
 
-EXAMPLES = {"builtin": of_builtin, "folder": of_folder, "tfds": of_tfds}
+EXAMPLES = {"builtin": of_builtin, "drums": of_drums, "folder": of_folder, "tfds": of_tfds}
 
 
 @pytest.fixture

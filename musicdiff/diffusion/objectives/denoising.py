@@ -11,7 +11,7 @@ from musicdiff.diffusion import draws, kinds, losses, process, schedules
 from musicdiff.errors import UsageError
 from musicdiff.typing import Array, Keys, Metrics, Network, Objective, Prediction
 
-TOLD = ("index", "log_snr")
+TOLD = ("index", "log_snr", "time")
 
 
 def build(
@@ -35,7 +35,7 @@ def build(
         weight: a name of losses.WEIGHTS
         times: the law of t, a name of draws.DRAWS
         told: what the network knows of the level: 'index', its position in a table, whose own levels are then
-            trained on, or 'log_snr', from 0 at +20 and above to 1000 at -20
+            trained on; 'log_snr', from 0 at +20 and above to 1000 at -20; or 'time', 1000 t of the schedule
     Raises:
         UsageError: an unknown name or option, with the list of what exists, or a combination that cannot work
     """
@@ -54,7 +54,12 @@ def build(
     kind = kinds.build(prediction, **(prediction_options or {}))
     weigh = losses.build(weight, **(weight_options or {}))
     draw_t = draws.build(times, **(times_options or {}))
-    by_index = choice.check("told", told, TOLD) == "index"
+    tell = {
+        "index": lambda log_snr: schedules.index_of(levels, log_snr),
+        "log_snr": process.c_noise,
+        "time": lambda log_snr: 1000.0 * levels.t_of(log_snr),
+    }[choice.check("told", told, TOLD)]
+    by_index = told == "index"
     if by_index and levels.num_levels is None:
         raise UsageError(
             f"told='index' needs a schedule with a table, such as linear_beta; {schedule!r} is told='log_snr'"
@@ -66,9 +71,8 @@ def build(
         )
 
     def evaluate(network: Network, x_t: Array, log_snr: Array) -> Array:
-        c_noise = schedules.index_of(levels, log_snr) if by_index else process.c_noise(log_snr)
         seen = process.network_input(kind, x_t, log_snr)
-        return network(seen, jnp.broadcast_to(c_noise, x_t.shape[:1])).astype(x_t.dtype)
+        return network(seen, jnp.broadcast_to(tell(log_snr), x_t.shape[:1])).astype(x_t.dtype)
 
     def draw_level(key: Array) -> Array:
         t = draw_t(key)

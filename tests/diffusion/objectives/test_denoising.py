@@ -92,6 +92,18 @@ def test_levels_are_those_of_the_times_drawn(times):
     assert np.abs(share - (np.arange(4000) + 0.5) / 4000).max() < 1.63 / np.sqrt(4000)
 
 
+@pytest.mark.parametrize("schedule", ["cosine", "linear_beta"])
+def test_a_network_may_be_told_the_schedules_own_time(schedule):
+    goal = objectives.build(schedule=schedule, told="time")
+    t = jnp.linspace(0.0, 1.0, SHAPE[0])
+    x, levels = batch()[0], goal.schedule.log_snr(t)
+    told = told_by(lambda seen: goal.loss_at(seen, x, x, levels))
+    np.testing.assert_allclose(told, 1000.0 * t, atol=0.02)
+    if schedule == "cosine":  # the half circle: alpha = cos(pi t / 2)
+        middle = slice(1, -1)
+        np.testing.assert_allclose(process.alpha_sigma(levels)[0][middle], np.cos(np.pi * t / 2)[middle], atol=1e-4)
+
+
 def test_a_table_is_trained_on_its_own_levels_and_told_as_whole_indices():
     goal = objectives.build(**TABLE)
     seen = []
@@ -148,7 +160,7 @@ def test_a_loss_can_be_differentiated_at_every_level():
         ({"prediction": "score"}, "no prediction 'score'; there are: edm, eps, flow, v, x_0"),
         ({"weight": "p2"}, "no weight 'p2'; there are: min_snr, sigmoid, simple"),
         ({"times": "normal"}, "no times 'normal'; there are: logit_normal, uniform"),
-        ({"told": "sigma"}, "no told 'sigma'; there are: index, log_snr"),
+        ({"told": "sigma"}, "no told 'sigma'; there are: index, log_snr, time"),
         ({"schedule_options": {"beta": 1}}, "schedule 'cosine' has no option 'beta'"),
         ({"prediction_options": {"sigma_data": 1.0}}, "prediction 'v' has no option 'sigma_data'"),
         ({"weight_options": {"cap": 1.0}}, "weight 'simple' has no option 'cap'"),
