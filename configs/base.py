@@ -9,6 +9,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 BYTES = {"name": "bytes", "length": 128, "width": 512, "layers": 4, "heads": 8}
+STYLE = {"name": "label", "classes": (), "capacity": 64}  # (): those of the data
 
 
 def get_config() -> ConfigDict:
@@ -82,15 +83,21 @@ def add_conditions(config: ConfigDict, text: Mapping[str, Any]) -> None:
     """
     config.model.unconditional = 0.1
     tempo = {"name": "numeric", "low": 30.0, "high": 300.0, "unit": "bpm"}
-    style = {"name": "label", "classes": (), "capacity": 64}  # (): those of the data
     for name, section in {
         "text": {"pooled": False, **text},
-        "style": style,
+        "style": STYLE,
         "tempo": tempo,
         "key": {"name": "key"},
     }.items():
         config.conditions[name] = ConfigDict({"dropout": 0.3, **section})
     config.guidance.scale = 3.0
+
+
+def add_style(config: ConfigDict) -> None:
+    """A style alone, forgotten in one clip of ten."""
+    config.model.unconditional = 0.1
+    config.conditions.style = ConfigDict({"dropout": 0.0, **STYLE})
+    config.guidance.scale = 2.0
 
 
 def attend_to_tokens(config: ConfigDict) -> None:

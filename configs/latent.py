@@ -50,7 +50,6 @@ def tiny_text(config):
     """512 x 128 mels, in which keys can be heard, as 64 x 16 latents of eight channels; told what `text` is."""
     add_autoencoder(config, "tiny-128")
     config.model.frames = 512
-    config.data.source = "builtin:1000"
     base.add_conditions(config, base.BYTES | {"length": 96, "width": 128, "layers": 2, "heads": 4})
     config.network.update({"channels": (64, 96, 160), "num_res_blocks": 1, "attention_levels": (2,)})
     config.network.update({"num_heads": 4, "groups": 16})

@@ -45,6 +45,7 @@ def tiny_128(config):
     tiny(config)
     config.mel.num_mels = 128
     config.network.update({"channels": (32, 64, 96), "latent_channels": 8})
+    config.data.source = "builtin:1000"
 
 
 PRESETS = {"256x256": full, "tiny": tiny, "tiny-128": tiny_128}

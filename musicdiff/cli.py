@@ -251,16 +251,18 @@ def data() -> None:
 @data.command()
 @click.argument("source")
 @click.argument("out")
-@click.option("--config", "text", default="mel:256x256", show_default=True, help="Whose mel numbers to use.")
+@click.option("--config", "text", default="mel:256x256", show_default=True, help="What it is for: log-mels, or audio.")
 @click.option("--strict", is_flag=True, help="Stop at the first track or label file that cannot be used.")
 def build(source, out, text, strict) -> None:
-    """Compute the log-mels of SOURCE (builtin, folder:PATH, tfds:NAME) into the cache OUT."""
+    """Make the cache OUT of SOURCE (builtin, drums, folder:PATH, tfds:NAME) that a configuration is trained from."""
     from musicdiff import config as configuration
     from musicdiff import data as sources
+    from musicdiff import models
     from musicdiff.audio.mel import MelSpec
 
-    spec = MelSpec(**configuration.load(text).config["mel"])
-    cached = sources.build_tracks(sources.open_source(source), spec, out, strict=strict)
+    config = configuration.load(text).config
+    spec, feature = MelSpec(**config["mel"]), models.build(config).feature
+    cached = sources.build(sources.open_source(source), feature, spec, out, strict=strict)
     click.echo(
         f"{cached.path}: {len(cached.split('train'))} tracks to train on, {len(cached.split('test'))} held out, {cached.hours:.2f} hours"
     )

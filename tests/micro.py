@@ -51,12 +51,29 @@ _AUTOENCODER = (
     "optim.warmup_steps=2",
     "optim.decay_steps=20",
 )
+_WAVEFORM = (
+    "data.source=drums:6",
+    "model.samples=4096",
+    "network.channels=(8, 16)",
+    "network.factors=(4, 8)",
+    "network.items=(1, 1)",
+    "network.attention_levels=(1,)",
+    "network.attention_heads=2",
+    "network.head_width=4",
+    "network.width=16",
+    "network.groups=4",
+    "conditions.style.capacity=20",
+    "optim.warmup_steps=2",
+    "optim.decay_steps=20",
+    "sampler.num_steps=3",
+)
 _CLOCK = ("num_steps=6", "batch_size=4", "log_every=2", "sample_every=6", "checkpoint_every=3", "milestones=(3,)")
 _SETTINGS = {
     "mel": (*_SHARED, *_UNET, "network.patch=1", *_CLOCK),
     "text": (*_SHARED, *_UNET, *_CONDITIONS, "network.patch=1", *_CLOCK),
     "latent": (*_SHARED, *_UNET, *_CLOCK, *(f"vae.{text}" for text in (*_AUTOENCODER, *_CLOCK, "milestones=()"))),
     "vae": (*_SHARED, *_AUTOENCODER, *_CLOCK),
+    "waveform": (*(text for text in _SHARED if not text.startswith("vocoder")), *_WAVEFORM, *_CLOCK),
 }
 
 
@@ -82,7 +99,9 @@ TOLD = (
 
 def make_cond(model: Model, rows: Sequence[int]) -> Cond:
     """What the examples of these rows of an endless list are told."""
-    return conditioning.tell(model.conditions, [TOLD[row % len(TOLD)] for row in rows])
+    told = [TOLD[row % len(TOLD)] for row in rows]
+    known = [{name: value for name, value in row.items() if name in model.conditions} for row in told]
+    return conditioning.tell(model.conditions, known)
 
 
 @contextlib.contextmanager

@@ -23,7 +23,8 @@ def held_out(
     """
     folder, settings = epath.Path(workdir), config["data"]
     source = data.open_source(settings["source"])
-    tracks = data.build_tracks(source, MelSpec(**config["mel"]), settings["cache_dir"], strict=settings["strict"])
+    spec = MelSpec(**config["mel"])
+    tracks = data.build(source, model.feature, spec, settings["cache_dir"], strict=settings["strict"])
     if facts.read(folder).get("fingerprint", tracks.fingerprint) != tracks.fingerprint:
         raise DataError(
             f"{settings['source']} has changed since {folder} was trained on it: restore it, or what is held out is not"

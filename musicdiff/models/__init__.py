@@ -28,14 +28,12 @@ def build(config: Mapping[str, Any], where: str = "config") -> Model:
     for section in sections(name):
         if section not in config:
             raise UsageError(f"{where} lacks {section!r}, which a {name} model reads")
-    spec = choice.call(f"{where}.mel", MelSpec, config["mel"])
-    vocoder = choice.call(
-        f"{where}.vocoder",
-        plugins.load("vocoders", config["vocoder"]["name"]).build,
-        plugin_options(config["vocoder"]),
-        spec=spec,
-    )
-    given = {"spec": spec, "vocoder": vocoder, "where": where} | {key: config[key] for key in sections(name)}
+    given = {key: config[key] for key in sections(name)} | {"where": where}
+    given["spec"] = spec = choice.call(f"{where}.mel", MelSpec, config["mel"])
+    if has_vocoder(name):
+        section = config["vocoder"]
+        vocoder = plugins.load("vocoders", section["name"]).build
+        given["vocoder"] = choice.call(f"{where}.vocoder", vocoder, plugin_options(section), spec=spec)
     return choice.call(f"{where}.model", factory, plugin_options(config["model"]), **given)
 
 
@@ -44,8 +42,17 @@ def sections(name: str) -> list[str]:
 
     They are what its factory takes before the star; keyword-only are the options of the section `model`.
     """
+    return [part for part in _taken(name) if part not in PARTS]
+
+
+def has_vocoder(name: str) -> bool:
+    """Whether models/<name>.py needs a vocoder to be heard, and its configurations the section."""
+    return "vocoder" in _taken(name)
+
+
+def _taken(name: str) -> list[str]:
     parameters = inspect.signature(plugins.load("models", name).build).parameters.values()
-    return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in PARTS]
+    return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
 
 
 def compose(

@@ -84,11 +84,14 @@ def choose_micro_batch(model: Model, config: Mapping[str, Any]) -> int:
     return max((n for n in range(1, share + 1) if share % n == 0 and n * each <= room), default=1)
 
 
-def announce_data(spec: MelSpec, phases: int) -> None:
+def announce_data(spec: MelSpec, feature: str, phases: int) -> None:
     """Prints what the first phase writes: known for each hour of audio, before the hours are."""
-    per_hour = 3600 * spec.sample_rate / spec.hop * spec.num_mels * spec.channels * 2
+    per_hour = 2.0 * 3600 * spec.sample_rate * spec.channels  # both are of two bytes
+    what = "audio" if feature == "audio" else "log-mels"
+    if feature != "audio":
+        per_hour *= spec.num_mels / spec.hop
     print(
-        f"phase 1 of {phases}, data: log-mels of {size(per_hour)} for each hour of audio, one track in memory at a time",
+        f"phase 1 of {phases}, data: {what} of {size(per_hour)} for each hour, one track in memory at a time",
         flush=True,
     )
 

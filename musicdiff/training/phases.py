@@ -47,22 +47,23 @@ def run(config: Mapping[str, Any], folder: Any) -> epath.Path:
     parallel.barrier("planned")  # what the others plan by, config.json too, is not written while they read it
     parallel.main_first(lambda: workdir.open_workdir(folder, config), "workdir")
     print(f"{folder}: {config['model']['name']} model on {parallel.device_description()}", flush=True)
-    forecast.announce_data(spec, len(stages) + 1)
+    feature = stages[-1][0].feature
+    forecast.announce_data(spec, feature, len(stages) + 1)
     forecast.announce(stages, first_phase=2)
-    mels = parallel.main_first(
-        lambda: data.build_tracks(source, spec, settings["cache_dir"], strict=settings["strict"]), "tracks"
+    tracks = parallel.main_first(
+        lambda: data.build(source, feature, spec, settings["cache_dir"], strict=settings["strict"]), "tracks"
     )
-    print(describe_data(mels), flush=True)
+    print(describe_data(tracks), flush=True)
 
     for number, (model, part, home) in enumerate(stages, start=2):
         if home != folder:
             parallel.main_first(lambda home=home, part=part: workdir.open_workdir(home, part), "part")
-        cached = mels
+        cached = tracks
         if model.feature == "latent":
             print("encoding the tracks as latents", flush=True)
             path = part["vae"]["path"]
-            cached = latents.encode_tracks(part, folder, epath.Path(path) if path else folder / AUTOENCODER, mels)
-        record_data(home, mels, model)
+            cached = latents.encode_tracks(part, folder, epath.Path(path) if path else folder / AUTOENCODER, tracks)
+        record_data(home, tracks, model)
         if not train(model, part, home, cached, f"phase {number} of {len(stages) + 1}"):
             break
     return folder

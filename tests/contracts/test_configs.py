@@ -21,7 +21,8 @@ from musicdiff.training.settings import check_settings
 PRESETS = configuration.presets()
 RESOLUTIONS = ("64x64", "512x32", "512x64", "512x128", "1024x128")
 SAME_NETWORK = [f"{name}:{size}" for name in ("mel", "text") for size in RESOLUTIONS]  # as at 256x256
-TINY = {"mel:tiny", "vae:tiny", "vae:tiny-128", "latent:tiny", "latent:tiny-text", "latent:tiny-pooled", "text:tiny"}
+TINY = {f"{name}:tiny" for name in ("mel", "vae", "latent", "text", "waveform")}
+TINY |= {"vae:tiny-128", "latent:tiny-text", "latent:tiny-pooled"}
 ENCODER = pathlib.Path(__file__).parents[1] / "fixtures/transformers/t5"  # of a published layout, and small
 FULL_SIZE = [text for text in PRESETS if text not in TINY | {"text:t5"}]
 UNET = {"unet": 113_668_609}
@@ -45,6 +46,9 @@ NUMBERS = {
     "text:512x64": (TOLD, (512, 64, 1), 8, 5.944),
     "text:512x128": (TOLD, (512, 128, 1), 8, 5.944),
     "text:1024x128": (TOLD, (1024, 128, 1), 8, 11.889),
+    "waveform:65536": ({"unet": 64_761_490}, (65_536, 1), 1, 2.972),
+    "waveform:stereo": ({"unet": 64_762_580}, (131_072, 2), 1, 2.972),
+    "waveform:drums": ({"unet": 37_681_602, "style": 66_560}, (32_768, 1), 1, 1.486),
     "text:minilm": ({"unet": 138_395_265, **READERS, "text": 384}, (256, 256, 1), 8, 2.972),  # tokens of width 384
 }
 KEYS = [
@@ -52,7 +56,7 @@ KEYS = [
     *("optim.learning_rate", "optim.decay_steps", "optim.micro_batch"),
     *("data.source", "data.cache_dir", "data.loader"),
     *("log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "milestones"),
-    *("vocoder.name", "parallel.engine"),
+    "parallel.engine",
 ]
 SAMPLED_KEYS = ["sampler.name", "sampler.num_steps", "guidance.scale", "guidance.rescale"]
 
@@ -82,7 +86,7 @@ def changed(config, path, value):
 def test_the_talks_presets_are_there():
     assert set(NUMBERS) | TINY | {"text:t5"} == set(PRESETS)
     defaults = {text.partition(":")[0]: text for text in reversed(PRESETS)}
-    assert set(defaults.values()) == {"mel:256x256", "vae:256x256", "latent:256x256", "text:256x256"}
+    assert set(defaults.values()) == {"mel:256x256", "vae:256x256", "latent:256x256", "text:256x256", "waveform:65536"}
 
 
 @functools.cache
@@ -97,7 +101,7 @@ def test_the_numbers_hold_to_the_last_parameter(text):
     parts, shape, multiple, seconds = NUMBERS[text]
     assert (row["parts"], row["parameters"]) == (parts, sum(parts.values()))
     assert (tuple(row["shape"]), row["multiple"], row["clip_seconds"]) == (shape, multiple, seconds)
-    stereo = text == "mel:stereo"
+    stereo = text.endswith(":stereo")
     assert (row["sample_rate"], row["channels"]) == ((44_100, 2) if stereo else (22_050, 1))
     assert row["frozen_parameters"] == ({"autoencoder": 83_607_691} if text.startswith("latent:") else {})
 
@@ -160,7 +164,7 @@ def test_an_autoencoder_trained_on_the_way_is_that_of_its_own_configuration(pres
     assert derived == run_alone | {key: value for key, value in latent["vae"].items() if key != "path"}
 
 
-@pytest.mark.parametrize("text", [text for text in PRESETS if text.endswith(":tiny")])
+@pytest.mark.parametrize("text", ["mel:tiny", "vae:tiny", "latent:tiny", "text:tiny"])
 def test_tiny_presets_are_long_enough_to_hear_rhythm(text):
     model, params = build(text)
     assert count(params) < 4e6
@@ -168,6 +172,25 @@ def test_tiny_presets_are_long_enough_to_hear_rhythm(text):
     assert model.domain.multiple * model.domain.samples_per_frame <= 32 * load(text)["mel"]["hop"]
     if model.denoise_fn is not None:
         assert 5.9 < model.domain.seconds < 6
+
+
+def test_what_is_heard_as_it_is_has_no_vocoder(tmp_path):
+    """A section that nothing reads is an error, and so is one that is missing."""
+    given = changed(load("waveform:tiny"), ("vocoder",), {"name": "griffin_lim"})
+    assert str(run_without_data(given, tmp_path / "run")).startswith(
+        "config has no option 'vocoder'; there are: batch_size, "
+    )
+    given = {key: value for key, value in load("mel:tiny").items() if key != "vocoder"}
+    assert str(run_without_data(given, tmp_path / "run")) == "config lacks the option 'vocoder'"
+
+
+def test_one_shots_fit_the_presets_for_them():
+    for text, seconds in (("waveform:drums", 1.49), ("waveform:tiny", 0.75)):
+        config = load(text)
+        model, _ = build(text)
+        assert seconds - 0.01 < model.domain.seconds < seconds
+        assert set(model.conditions) == {"style"} and config["data"]["source"] == "drums"
+    assert count(build("waveform:tiny")[1]) < 2e6
 
 
 @pytest.mark.parametrize("text", ["latent:tiny-text", "latent:tiny-pooled", "text:tiny"])
@@ -202,7 +225,8 @@ def test_the_loss_of_a_batch_has_shapes(text):
 @pytest.mark.parametrize("text", PRESETS)
 def test_every_key_of_the_contract_is_there(text):
     config = load(text)
-    for key in KEYS + ([] if config["model"]["name"] == "vae" else SAMPLED_KEYS):
+    name = config["model"]["name"]
+    for key in KEYS + ([] if name == "vae" else SAMPLED_KEYS) + ([] if name == "waveform" else ["vocoder.name"]):
         functools.reduce(lambda section, name: section[name], key.split("."), config)
     check_settings(config, devices=1)
     loop.make_optimizer(models.build(config), config["optim"])
@@ -224,7 +248,7 @@ def run_without_data(config, folder):
     return caught.value
 
 
-@pytest.mark.parametrize("text", ["mel:tiny", "vae:tiny", "vae:256x256", "latent:tiny", "text:tiny"])
+@pytest.mark.parametrize("text", ["mel:tiny", "vae:tiny", "vae:256x256", "latent:tiny", "text:tiny", "waveform:tiny"])
 def test_a_key_that_nothing_reads_is_an_error(text, tmp_path):
     """In any section, by its full name. As it is, the configuration is refused for its data alone."""
     assert isinstance(run_without_data(load(text), tmp_path / "run"), DataError)

@@ -126,8 +126,9 @@ def test_a_model_with_conditions_is_named_the_preset_that_has_some(tmp_path, cap
 
 
 def test_data_is_told_by_the_hour(capsys):
-    forecast.announce_data(MelSpec(num_mels=32), 3)
-    assert "phase 1 of 3" in capsys.readouterr().out
+    for feature, said in (("mel", "log-mels of 20 MB"), ("latent", "log-mels of 20 MB"), ("audio", "audio of 159 MB")):
+        forecast.announce_data(MelSpec(num_mels=32), feature, 3)
+        assert f"phase 1 of 3, data: {said} for each hour" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("num_bytes", "text"), [(834e6, "834 MB"), (3.14e9, "3.14 GB"), (1e9, "1 GB"), (2e5, "0 MB")])
