@@ -48,7 +48,7 @@ setup(
     ],
     extras_require={
         "test": ["pytest>=8", "pytest-timeout", "pytest-xdist>=3.6", "nbformat", "nbclient", "ipykernel", "ruff"],
-        "parity": ["torch>=2.6", "diffusers>=0.32", "transformers>=4.48"],
+        "parity": ["torch>=2.6", "diffusers>=0.32", "transformers>=4.48", "a-unet>=0.0.16"],
         "cuda": ["jax[cuda12]>=0.10"],
         "tpu": ["jax[tpu]>=0.10"],
     },

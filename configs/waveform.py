@@ -3,7 +3,7 @@
     python run_train.py --config=configs/waveform.py:65536    2.97 s at 22.05 kHz, 64.8M parameters, the talk's first set-up
     python run_train.py --config=configs/waveform.py:stereo   2.97 s at 44.1 kHz in two channels, the same network
     python run_train.py --config=configs/waveform.py:drums --config.data.source=folder:ONE_SHOTS   one-shots of at most 1.5 s, told their style
-    python run_train.py --config=configs/waveform.py:tiny     one-shots of 0.74 s, told their style, for two CPU cores
+    python run_train.py --config=configs/waveform.py:tiny     the same one-shots, for two CPU cores
 
 Hours on an accelerator and scores: not measured.
 """
@@ -37,11 +37,10 @@ def drums(config):
 
 
 def tiny(config):
-    """16,384 samples (0.74 s). The samples in fours are what the first level sees: full rate is what costs."""
+    """The first level sees the samples in eights: full rate is what costs."""
     drums(config)
-    config.model.samples = 16_384
     config.network.channels = (32, 64, 96, 128)
-    config.network.factors = (4, 4, 4, 4)
+    config.network.factors = (8, 4, 4, 2)
     config.network.items = (1, 1, 2, 2)
     config.network.attention_levels = (3,)
     config.network.attention_heads = 4

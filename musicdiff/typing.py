@@ -131,7 +131,7 @@ class Model:
 
     domain: what it generates
     feature: the field of a track that a batch's 'x_0' is cut from: 'mel', 'latent' or 'audio'
-    clip_frames: length of that cut, in frames of the feature
+    clip_frames: length of that cut, in frames of the feature: samples, of audio
     init(key) -> params
     init_frozen(key) -> frozen of the right structure with random weights, for shapes and probes
     load_frozen(workdir) -> frozen as a run uses it. Raises DataError for missing weights

@@ -1,4 +1,4 @@
-"""Audio from anywhere, cut into batches: source -> tracks (the cache of mels, audio or latents) -> clips."""
+"""Audio from anywhere, cut into batches: source -> tracks (the cache of audio, mels or latents) -> clips."""
 
 from musicdiff import plugins
 from musicdiff.data.builders import build, build_audio, build_latents, build_tracks

@@ -1,11 +1,11 @@
-"""From a source of audio to a cache of log-mels, of audio, or of latents, whole tracks: built once for each hash of all that shapes it."""
+"""From a source of audio to a cache of log-mels, of latents, or of the audio itself, whole tracks: built once for each hash of all that shapes it."""
 
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from os import cpu_count
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from etils import epath
@@ -34,10 +34,7 @@ def build(
     strict: bool = False,
     progress: bool = True,
 ) -> Tracks:
-    """What a model of `feature` is trained from: 'audio' at the rate and in the channels of `spec`, or else mels, which latents are made of.
-
-    Takes and raises what `build_tracks` does.
-    """
+    """What a model of `feature` begins with: 'audio' at the rate and width of `spec`; or mels, which latents are made of too. As `build_tracks`."""
     if feature == "audio":
         return build_audio(source, spec.sample_rate, spec.channels, cache_dir, strict=strict, progress=progress)
     return build_tracks(source, spec, cache_dir, strict=strict, progress=progress)
@@ -60,18 +57,9 @@ def build_tracks(
     Raises:
         DataError: no track can be used; or one cannot, or its labels, and `strict`.
     """
-    header = {
-        "fingerprint": _digest(FORMAT, source.fingerprint, asdict(spec)),
-        "feature": "mel",
-        "silence": np.full((spec.num_mels, spec.channels), -1.0).tolist(),
-        "sample_rate": spec.sample_rate,
-        "spec": asdict(spec),
-    }
-
-    def feature_of(audio: np.ndarray) -> np.ndarray:
-        return whole_mel(audio, spec).astype(records.DTYPES["mel"])
-
-    return _build(source, header, spec.channels, feature_of, cache_dir, strict, progress)
+    silence = np.full((spec.num_mels, spec.channels), -1.0)
+    kept = Kept("mel", asdict(spec), silence, lambda audio: whole_mel(audio, spec))
+    return _build(source, kept, cache_dir, strict, f"mels of {source.name}", progress)
 
 
 def build_audio(
@@ -83,22 +71,13 @@ def build_audio(
     strict: bool = False,
     progress: bool = True,
 ) -> Tracks:
-    """The audio of a source, int16 [N, C] of which FULL_SCALE is 1, built unless it is there; what is beyond full scale is clipped.
+    """The audio of a source, int16 [N, C] of full scale 32768, built unless it is there; all else is as of `build_tracks`.
 
-    All else is as of `build_tracks`: caches, splits, labels, what is left out.
+    Samples are rounded to the nearest of 32768 steps, and clipped beyond full scale; batches hold them divided by 32768.
     """
-    header = {
-        "fingerprint": _digest(FORMAT, source.fingerprint, {"audio": [sample_rate, channels]}),
-        "feature": "audio",
-        "silence": np.zeros(channels).tolist(),
-        "sample_rate": sample_rate,
-    }
-
-    def feature_of(audio: np.ndarray) -> np.ndarray:
-        steps = np.round(audio * np.float32(records.FULL_SCALE))
-        return np.clip(steps, -records.FULL_SCALE, records.FULL_SCALE - 1).astype(records.DTYPES["audio"])
-
-    return _build(source, header, channels, feature_of, cache_dir, strict, progress)
+    spec = {"sample_rate": sample_rate, "channels": channels}
+    kept = Kept("audio", spec, np.zeros(channels), _pcm)
+    return _build(source, kept, cache_dir, strict, f"audio of {source.name}", progress)
 
 
 def build_latents(
@@ -134,7 +113,7 @@ def build_latents(
             for record in range(len(split)):
                 (example,) = split[[record]]
                 mel = example.pop("mel")
-                yield name, {**example, "latent": np.asarray(encode(mel.astype(np.float32)), records.DTYPES["latent"])}
+                yield name, {**example, "latent": encode(mel.astype(np.float32))}
 
     silent = encode(np.full((SILENT_FRAMES, *np.shape(tracks.index["silence"])), -1, np.float32))
     count = sum(len(tracks.split(name)) for name in records.SPLITS)
@@ -149,19 +128,28 @@ def build_latents(
     return _store(home, header, examples, tracks.skipped)
 
 
+class Kept(NamedTuple):
+    """What is kept of a source's audio.
+
+    feature: of records.FEATURES
+    spec: all that shapes it, the sample_rate and channels that tracks are read at among it
+    silence: a frame of it [...]
+    of_audio: float32 [N, C] -> [T, ...], to be stored
+    """
+
+    feature: str
+    spec: Mapping[str, Any]
+    silence: np.ndarray
+    of_audio: Callable[[np.ndarray], np.ndarray]
+
+
 def _build(
-    source: TrackSource,
-    header: Mapping[str, Any],
-    channels: int,
-    feature_of: Callable[[np.ndarray], np.ndarray],  # audio [N, C] at the header's sample_rate -> [T, ...]
-    cache_dir: epath.PathLike,
-    strict: bool,
-    progress: bool,
+    source: TrackSource, kept: Kept, cache_dir: epath.PathLike, strict: bool, what: str, progress: bool
 ) -> Tracks:
     if strict and source.unread_labels:
         raise _unusable(source.unread_labels[0])
-    kind = {"mel": "tracks"}.get(header["feature"], header["feature"])
-    home = epath.Path(cache_dir) / f"{kind}-{header['fingerprint']}"
+    fingerprint = _digest(FORMAT, source.fingerprint, kept.spec)
+    home = epath.Path(cache_dir) / f"tracks-{fingerprint}"
     if found := records.find(home):
         path, index = found
         tracks = Tracks(path, _relabelled(index, source))
@@ -173,12 +161,8 @@ def _build(
 
     def usable() -> Iterator[dict[str, Any]]:
         ordered = sorted(source.tracks, key=lambda track: _position(track.name))
-        wanted = {"sample_rate": header["sample_rate"], "channels": channels}
-        results = map_ahead(
-            lambda track: _example(track, wanted, header["feature"], feature_of), ordered, min(4, cpu_count() or 1)
-        )
-        what = {"mel": "mels"}.get(header["feature"], header["feature"])
-        for result in track_progress(results, len(ordered), f"{what} of {source.name}", progress):
+        results = map_ahead(lambda track: _example(track, kept), ordered, min(4, cpu_count() or 1))
+        for result in track_progress(results, len(ordered), what, progress):
             if "reason" not in result:
                 yield result
             elif strict:
@@ -186,8 +170,17 @@ def _build(
             else:
                 skipped.append(result)
 
-    described = {"source": source.name, "labels": source.label_fingerprint, "unread_labels": list(source.unread_labels)}
-    return _store(home, {**header, **described}, _split(usable()), skipped)
+    header = {
+        "fingerprint": fingerprint,
+        "feature": kept.feature,
+        "silence": kept.silence.tolist(),
+        "source": source.name,
+        "sample_rate": kept.spec["sample_rate"],
+        "spec": kept.spec,
+        "labels": source.label_fingerprint,
+        "unread_labels": list(source.unread_labels),
+    }
+    return _store(home, header, _split(usable()), skipped)
 
 
 def _relabelled(index: Mapping[str, Any], source: TrackSource) -> Mapping[str, Any]:
@@ -224,7 +217,8 @@ def _store(
     feature = header["feature"]
     with records.attempt(home) as path:
         columns = records.write(path, feature, np.shape(header["silence"]), examples)
-        tracks = Tracks(path, {**header, "block": records.BLOCKS[feature], "skipped": list(skipped), "splits": columns})
+        block = records.FEATURES[feature].block
+        tracks = Tracks(path, {**header, "block": block, "skipped": list(skipped), "splits": columns})
         if not any(len(tracks.split(name)) for name in records.SPLITS):
             reasons = "; ".join(f"{track['name']}: {track['reason']}" for track in tracks.skipped[:3])
             raise DataError(f"{header['source']}: none of its {len(tracks.skipped)} tracks can be used: {reasons}")
@@ -241,12 +235,10 @@ def _store(
     return tracks
 
 
-def _example(
-    track: Track, wanted: Mapping[str, int], feature: str, feature_of: Callable[[np.ndarray], np.ndarray]
-) -> dict[str, Any]:
+def _example(track: Track, kept: Kept) -> dict[str, Any]:
     """The record of a track, or {'name', 'reason'} where it cannot be used."""
     try:
-        audio, _ = track.read(**wanted)
+        audio, _ = track.read(sample_rate=kept.spec["sample_rate"], channels=kept.spec["channels"])
     except DataError as error:
         return {"name": track.name, "reason": str(error)}
     peak = float(np.max(np.abs(audio), initial=0.0))
@@ -266,8 +258,15 @@ def _example(
         "tempo": track.tempo,
         "bar_times": np.asarray(track.bar_times, np.float32),
         "samples": len(audio),
-        feature: feature_of(audio),
+        kept.feature: kept.of_audio(audio),
     }
+
+
+def _pcm(audio: np.ndarray) -> np.ndarray:
+    """round(audio / unit), within the integers there are."""
+    dtype, _, unit = records.FEATURES["audio"]
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(audio / np.float32(unit)), limits.min, limits.max).astype(dtype)
 
 
 def _split(examples: Iterable[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:

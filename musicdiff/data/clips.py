@@ -14,7 +14,7 @@ class Examples(NamedTuple):
 
     index: example ids, int64: one for each clip's length of each track, stable from epoch to epoch
     track: its track's number in its split
-    start: the clip's first frame
+    start: the clip's first frame; the frames of audio are its samples
     """
 
     index: np.ndarray

@@ -44,7 +44,7 @@ def batches(
 
     Args:
         feature: 'mel', 'latent' or 'audio', as the split holds it
-        frames: T of a clip
+        frames: T of a clip: samples, of audio
         batch_size: of the global batch
         rows: (low, high), the rows of the global batch that this process takes; None takes all
         describe: numbers of tracks in the split [b] -> what else batches hold of their clips, such as {'cond': ...}: trees of arrays [b, ...]
@@ -123,7 +123,7 @@ def _read(split: TrackSplit, examples: Examples, frames: int) -> np.ndarray:
     x_0 = np.empty((len(examples.index), frames, *split.silence.shape), np.float32)
     for row, track, start in zip(x_0, examples.track, examples.start):
         clip = split.records.array(track, start, start + frames)
-        np.multiply(clip, split.records.unit, out=row[: len(clip)], casting="unsafe")
+        np.multiply(clip, split.records.unit, out=row[: len(clip)])
         row[len(clip) :] = split.silence
     return x_0
 
@@ -143,8 +143,8 @@ def _load_tf(split: TrackSplit, plan: Plan, start_step: int, frames: int, size: 
         serialized = tf.ensure_shape(tf.numpy_function(read, [track, start], tf.string), (None,))
         blocks = tf.io.parse_example(serialized, {split.feature: tf.io.FixedLenFeature((), tf.string)})
         array = tf.io.decode_raw(tf.strings.reduce_join(blocks[split.feature]), records.dtype)
-        array = tf.cast(tf.reshape(array, (-1, *silence.shape)), tf.float32) * records.unit
-        inside = array[start % records.block :][:frames]
+        array = tf.reshape(array, (-1, *silence.shape))
+        inside = tf.cast(array[start % records.block :][:frames], tf.float32) * records.unit
         beyond = tf.broadcast_to(silence, (frames - tf.shape(inside)[0], *silence.shape))
         return index, track, start, tf.ensure_shape(tf.concat([inside, beyond], 0), (frames, *silence.shape))
 

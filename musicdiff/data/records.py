@@ -4,8 +4,8 @@
     <home>/<attempt>/report.json                                                          what was skipped and why, hours, licences
     <home>/<attempt>/index.json                                                           lengths and labels of all tracks; the mark of completion
 
-A track is a run of records, BLOCKS[feature] steps of time each, because a record is read, checked and decompressed whole: a clip costs the
-blocks it touches, however long its track is.
+A track is a run of records, blocks of its frames, because a record is read, checked and decompressed whole: a clip costs the blocks it touches,
+however long its track is. The frames of audio are its samples.
 
 Each builder writes an attempt of its own, so builders that run at once cannot mix their files, and nothing is ever renamed. The writer is
 tfds's SequentialWriter, which streams: a GeneratorBasedBuilder keeps an order only by sorting a whole split in memory, and above 1 GB it needs
@@ -18,22 +18,36 @@ import os
 import secrets
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from etils import epath
 
 SPLITS = ("train", "test")
 LABELS = ("name", "caption", "style", "key", "licence", "tempo")
-# Steps of time of a record: 6 s of a mel, 0.7 s of audio, of which a clip reads no more than it touches.
-BLOCKS = {"mel": 512, "latent": 512, "audio": 16_384}
-# Half precision resolves 0.02 dB of a mel's 80; a latent's range is not known; of audio 16 bits are what files hold.
-DTYPES = {"mel": np.float16, "latent": np.float32, "audio": np.int16}
-FULL_SCALE = 32_768  # of stored audio
-RECORDS_A_SHARD = 8192  # 1 GB of mels at 128 bins
+RECORDS_A_SHARD = 8192  # 1 GB at 128 bins
 RECORDS_A_WRITE = 256  # the writer rewrites its metadata at each call: 5 ms
 
 Example = Mapping[str, Any]
+
+
+class Feature(NamedTuple):
+    """How records hold an array [T, ...].
+
+    block: frames of a record
+    unit: what a stored 1 is in batches, a power of two, so that nothing is rounded there
+    """
+
+    dtype: type[np.generic]
+    block: int
+    unit: float = 1.0
+
+
+FEATURES = {
+    "mel": Feature(np.float16, 512),  # half precision resolves 0.02 dB of a mel's 80
+    "latent": Feature(np.float32, 512),  # whose range is not known
+    "audio": Feature(np.int16, 16384, 2.0**-15),
+}
 
 
 def find(home: epath.Path) -> tuple[epath.Path, dict[str, Any]] | None:
@@ -68,19 +82,20 @@ def write(
 
     Args:
         path: an empty directory
-        feature: the field that holds the track's array [T, *shape] of DTYPES[feature]; the other fields are LABELS, samples and bar_times
+        feature: of FEATURES, the field that holds the track's array [T, *shape]; the other fields are LABELS, samples and bar_times
 
     Returns:
         for each split, the columns of the index: LABELS, frames and samples, one entry a track
     """
     import tensorflow_datasets as tfds
 
+    dtype, size, _ = FEATURES[feature]
     fields = {label: tfds.features.Text() for label in LABELS if label != "tempo"}
     fields["tempo"] = tfds.features.Scalar(np.float32)
     fields["samples"] = tfds.features.Scalar(np.int64)
     fields["bar_times"] = tfds.features.Tensor(shape=(None,), dtype=np.float32)
     fields["block"] = tfds.features.Scalar(np.int64)
-    fields[feature] = tfds.features.Tensor(shape=(None, *shape), dtype=DTYPES[feature], encoding="bytes")
+    fields[feature] = tfds.features.Tensor(shape=(None, *shape), dtype=dtype, encoding="bytes")
     identity = tfds.core.dataset_info.DatasetIdentity(
         name="tracks", version="1.0.0", data_dir=os.fspath(path), module_name=""
     )
@@ -91,12 +106,12 @@ def write(
     columns = {split: {column: [] for column in (*LABELS, "frames", "samples")} for split in SPLITS}
     waiting: dict[str, list[Example]] = {split: [] for split in SPLITS}
     for split, example in examples:
-        array = example[feature]
+        array = np.asarray(example[feature], dtype)
         entry = {**example, "frames": len(array), "samples": int(example["samples"]), "tempo": float(example["tempo"])}
         for column, values in columns[split].items():
             values.append(plain(entry[column]))
-        for block, first in enumerate(range(0, len(array), BLOCKS[feature])):
-            waiting[split].append({**example, "block": block, feature: array[first : first + BLOCKS[feature]]})
+        for block, first in enumerate(range(0, len(array), size)):
+            waiting[split].append({**example, "block": block, feature: array[first : first + size]})
         if len(waiting[split]) >= RECORDS_A_WRITE:
             writer.add_examples({split: waiting[split]})
             waiting[split] = []
@@ -113,9 +128,8 @@ def plain(value: Any) -> Any:
 class Records:
     """The records of one split, read when asked for, from any number of threads.
 
-    dtype: of the arrays
-    unit: float32, what 1 of theirs stands for
-    block: steps of time of a record
+    dtype, unit: of the arrays, as in FEATURES
+    block: frames of a record
     """
 
     def __init__(self, path: epath.Path, split: str, feature: str, block: int, frames: np.ndarray):
@@ -127,8 +141,7 @@ class Records:
         self._array = tfds.features.FeaturesDict({feature: self._features[feature]})
         self._source = builder.as_data_source(split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES)
         self._frames, self._ends, self.block = frames, np.cumsum(-(-frames // block)), block
-        self.dtype = self._features[feature].np_dtype
-        self.unit = np.float32(1 / FULL_SCALE if feature == "audio" else 1)
+        self.dtype, self.unit = self._features[feature].np_dtype, np.float32(FEATURES[feature].unit)
 
     def serialized(self, track: int, start: int, stop: int) -> list[bytes]:
         """The records that hold frames start..stop of a track, as far as it goes: tf.train.Examples. `start` is their frame start % block."""

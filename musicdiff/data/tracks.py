@@ -21,7 +21,7 @@ class Tracks:
     """A cache that is whole.
 
     path: its directory
-    index: what the builder noted of it: fingerprint, feature, lengths and labels of each split, skipped tracks; the labels
+    index: what its builder noted of it: fingerprint, feature, lengths and labels of each split, skipped tracks; the labels
         as they are now
     """
 
@@ -30,7 +30,7 @@ class Tracks:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the source's audio, the MelSpec (and the encoder), and the version of this code."""
+        """A hash of the source's audio, of how it was read (rate, width, the MelSpec, the encoder), and of the version of this code."""
         return self.index["fingerprint"]
 
     @property
@@ -80,9 +80,9 @@ class Tracks:
 class TrackSplit:
     """Whole tracks by number: a typing.Source whose lengths and labels are known without reading any.
 
-    frames: int64 [n], length of each track's array
+    frames: int64 [n], length of each track's array: samples, of audio
     labels: name, caption, style, key, licence: str [n]; tempo, seconds: float32 [n]
-    silence: float32 [F, C] or, of audio, [C]: silence at one time, that clips longer than their track are filled with
+    silence: float32 [F, C], or [C] of audio, a frame of silence, that clips longer than their track are filled with
     """
 
     def __init__(self, tracks: Tracks, name: str):
@@ -107,5 +107,5 @@ class TrackSplit:
         return len(self.frames)
 
     def __getitem__(self, ids: Sequence[int]) -> list[dict[str, Any]]:
-        """Whole tracks: `feature` [T, ...] as stored, labels, bar_times [n] in seconds, samples."""
+        """Whole tracks: `feature` [T, F, C] or [T, C] as records hold it, labels, bar_times [n] in seconds, samples."""
         return [self.records.example(i) | {label: self.labels[label][i] for label in records.LABELS} for i in ids]

@@ -185,10 +185,10 @@ def test_what_is_heard_as_it_is_has_no_vocoder(tmp_path):
 
 
 def test_one_shots_fit_the_presets_for_them():
-    for text, seconds in (("waveform:drums", 1.49), ("waveform:tiny", 0.75)):
+    for text in ("waveform:drums", "waveform:tiny"):
         config = load(text)
         model, _ = build(text)
-        assert seconds - 0.01 < model.domain.seconds < seconds
+        assert 1.48 < model.domain.seconds < 1.5
         assert set(model.conditions) == {"style"} and config["data"]["source"] == "drums"
     assert count(build("waveform:tiny")[1]) < 2e6
 

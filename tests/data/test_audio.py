@@ -1,9 +1,12 @@
 """A cache of audio: what it stores, and what batches are cut from it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from musicdiff.data import Track, TrackSource, batches, build, build_audio, build_tracks, held_out, records
+from musicdiff.data.clips import Clips
 from musicdiff.errors import DataError, UsageError
 
 RATE = 8000
@@ -13,7 +16,7 @@ RATE = 8000
 def cached(source, tmp_path_factory):
     """The noises of the fixture `source`, 0.1 to 4 s, as audio in records of 1000 samples."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(records.BLOCKS, "audio", 1000)
+        patch.setitem(records.FEATURES, "audio", records.FEATURES["audio"]._replace(block=1000))
         return build_audio(source, RATE, 1, tmp_path_factory.mktemp("audio"), progress=False)
 
 
@@ -59,32 +62,53 @@ def test_loaders_are_byte_equal(source, tmp_path, cached, channels):
     assert_same(ours[5:], take(3, split, loader="tf", start_step=5))
 
 
-def test_a_clip_is_a_piece_of_its_track_and_of_silence_behind_it(source, cached):
-    split, whole = cached.split("train"), {}
-    for example in split[range(len(split))]:
-        whole[example["name"]] = np.float32(example["audio"][:, 0]) / 32768
-    padded = 0
-    for batch in held_out(split, feature="audio", frames=1700, batch_size=4):
-        for clip, weight in zip(batch["x_0"][..., 0], batch["weight"]):
-            if weight:
-                sound = clip[: 1700 - np.argmax(clip[::-1] != 0)]
-                assert any(
-                    np.array_equal(sound, piece[i : i + len(sound)])
-                    for piece in whole.values()
-                    for i in range(max(1, len(piece) - 1699))
-                )
-                padded += len(sound) < 1600
-    assert padded
-
-
-def test_a_clip_of_a_long_track_reads_the_records_it_touches(cached):
+def test_a_clip_is_a_piece_of_its_track_and_of_silence_behind_it(cached):
     split = cached.split("train")
-    longest = int(np.argmax(split.frames))
-    assert [len(split.records.serialized(longest, *span)) for span in ((0, 1000), (999, 1001), (500, 2500))] == [
-        1,
-        2,
-        3,
-    ]
+    chosen, short = Clips(split.frames, 1700).centred(), 0
+    made = np.concatenate([batch["x_0"] for batch in held_out(split, feature="audio", frames=1700, batch_size=1)])
+    for clip, track, start in zip(made, chosen.track, chosen.start, strict=True):
+        piece = split[[track]][0]["audio"][start : start + 1700].astype(np.float32) / 32768
+        np.testing.assert_array_equal(clip, np.pad(piece, ((0, 1700 - len(piece)), (0, 0))))
+        short += len(piece) < 1700
+    assert 0 < short < len(made)
+
+
+def test_batches_are_the_stored_integers_exactly(tmp_path):
+    """Each of the 65536 integers comes back as itself over 32768, by either loader."""
+    integers = np.arange(-32768, 32768, dtype=np.int16)[:, None]
+    source = TrackSource("ramp", (Track("ramp", lambda **_: (np.float32(integers) / 32768, RATE)),), "ramp")
+    split = build_audio(source, RATE, 1, tmp_path, progress=False).split("train")
+    np.testing.assert_array_equal(split[[0]][0]["audio"], integers)
+    for loader in ("numpy", "tf"):
+        (batch,) = take(1, split, frames=65536, batch_size=1, loader=loader)
+        np.testing.assert_array_equal(batch["x_0"][0] * 32768, integers)
+
+
+def test_a_clip_of_a_long_track_reads_the_records_it_touches(tmp_path, monkeypatch):
+    """Ten minutes of 44.1 kHz in stereo are 1615 records; a clip of the waveform preset for it touches eight or nine."""
+    audio = np.zeros((600 * 44100, 2), np.float32)
+    audio[::997] = 0.5
+    source = TrackSource("long", (Track("long", lambda **_: (audio, 44100)),), "long")
+    split = build_audio(source, 44100, 2, tmp_path, progress=False).split("train")
+    assert split.frames.tolist() == [len(audio)] and len(split.records._source) == 1615
+    read, counted = [], split.records.serialized
+
+    def count(*span):
+        read.append(len(found := counted(*span)))
+        return found
+
+    monkeypatch.setattr(split.records, "serialized", count)
+    batch = next(batches(split, feature="audio", frames=131072, batch_size=8, seed=0, loader="numpy"))
+    assert batch["x_0"].shape == (8, 131072, 2) and len(read) >= 8
+    assert set(read) <= {8, 9}
+
+
+def test_labels_are_those_that_the_source_has_now(source, cached):
+    tracks = [dataclasses.replace(track, caption=f"new {track.name}") for track in source.tracks]
+    again = build_audio(TrackSource(source.name, tracks, source.fingerprint, "new"), RATE, 1, cached.path.parent.parent)
+    assert again.path == cached.path
+    split = again.split("train")
+    assert split.labels["caption"].tolist() == [f"new {name}" for name in split.labels["name"]]
 
 
 def test_caches_of_one_source_are_told_apart(source, spec, tmp_path, tracks):

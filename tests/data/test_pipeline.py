@@ -44,7 +44,7 @@ def test_loaders_are_byte_equal(tracks):
 
 @pytest.mark.parametrize("loader", ["numpy", "tf"])
 def test_batches_do_not_depend_on_the_blocks_of_the_files(source, tracks, spec, tmp_path, monkeypatch, loader):
-    monkeypatch.setitem(records.BLOCKS, "mel", 50)
+    monkeypatch.setitem(records.FEATURES, "mel", records.FEATURES["mel"]._replace(block=50))
     in_blocks = build_tracks(source, spec, tmp_path, progress=False)
     assert_same(take(12, in_blocks.split("train"), loader=loader), take(12, tracks.split("train")))
 

@@ -7,7 +7,7 @@ from musicdiff.data import build_tracks, records
 @pytest.fixture
 def in_blocks(source, spec, tmp_path, monkeypatch):
     """The tracks of the fixture `tracks`, which fit into a block each, in blocks of 60 frames."""
-    monkeypatch.setitem(records.BLOCKS, "mel", 60)
+    monkeypatch.setitem(records.FEATURES, "mel", records.FEATURES["mel"]._replace(block=60))
     return build_tracks(source, spec, tmp_path, progress=False)
 
 
