@@ -42,10 +42,18 @@ def stft(audio: Array, n_fft: int, hop: int, padding: str = "zeros") -> Array:
     padded = jnp.pad(audio, [*widths, (before, max(after, 0))], mode=PADDINGS[padding])[
         ..., : before + num_samples + after
     ]
+    return jnp.fft.rfft(frames(padded, n_fft, hop) * hann(n_fft).astype(audio.dtype))
+
+
+def frames(signal: Array, size: int, hop: int) -> Array:
+    """[..., N] -> [..., T, size], T = 1 + (N - size) // hop: frame t begins at sample t hop; nothing is padded, and a rest is left out."""
+    length, overlap = 1 + (signal.shape[-1] - size) // hop, -(-size // hop)
     # A frame is `overlap` neighbouring blocks of hop samples side by side: slices and one concatenation, no gather.
-    blocks = padded.reshape(*audio.shape[:-1], length + overlap - 1, hop)
-    frames = jnp.concatenate([blocks[..., i : i + length, :] for i in range(overlap)], axis=-1)[..., :n_fft]
-    return jnp.fft.rfft(frames * hann(n_fft).astype(audio.dtype))
+    num_samples = (length + overlap - 1) * hop
+    widths = [(0, 0)] * (signal.ndim - 1)
+    signal = jnp.pad(signal, [*widths, (0, max(num_samples - signal.shape[-1], 0))])[..., :num_samples]
+    blocks = signal.reshape(*signal.shape[:-1], length + overlap - 1, hop)
+    return jnp.concatenate([blocks[..., i : i + length, :] for i in range(overlap)], axis=-1)[..., :size]
 
 
 def istft(spectrum: Array, n_fft: int, hop: int, length: int | None = None, padding: str = "zeros") -> Array:
