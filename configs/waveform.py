@@ -45,6 +45,7 @@ def tiny(config):
     config.network.attention_levels = (3,)
     config.network.attention_heads = 4
     config.network.width = 256
+    config.network.zero_init = True
     config.sampler.num_steps = 30
     base.shorten(config, num_steps=6_000, every=1_500, learning_rate=1e-3, ema_max=0.999)
 
@@ -68,6 +69,7 @@ def get_config(preset: str = "65536"):
     config.network.num_heads = 0  # of attention to tokens
     config.network.width = 1_024
     config.network.groups = 8
+    config.network.zero_init = False
     config.network.remat = False
     config.process.update({"schedule": "cosine", "prediction": "v", "told": "time"})
     PRESETS[preset](config)

@@ -62,6 +62,7 @@ _WAVEFORM = (
     "network.head_width=4",
     "network.width=16",
     "network.groups=4",
+    "network.zero_init=False",
     "conditions.style.capacity=20",
     "optim.warmup_steps=2",
     "optim.decay_steps=20",

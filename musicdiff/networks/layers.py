@@ -110,7 +110,8 @@ class ResBlock(nn.Module):
         """x [B, T, F, C] or [B, T, C], embedding [B, E] or None -> the same places, `channels` of them."""
         h = self.conv(self.channels, name="conv_0")(nn.silu(self.norm(name="norm_0")(x)))
         if embedding is not None:
-            h += dense(self.channels, self.dtype, name="time")(nn.silu(embedding))[:, None, None]
+            told = dense(self.channels, self.dtype, name="time")(nn.silu(embedding))
+            h += jnp.expand_dims(told, tuple(range(1, x.ndim - 1)))
         h = nn.silu(self.norm(name="norm_1")(h))
         h = self.conv(self.channels, zero_init=self.zero_init, name="conv_1")(h)
         if x.shape[-1] != self.channels:

@@ -33,6 +33,7 @@ class UNet1D(nn.Module):
     num_heads: of attention to tokens, which follows each attention to itself, of the same head_width; 0: a network without tokens
     width: of the embedding of the noise level and of conditions
     groups: of every GroupNorm
+    zero_init: residual branches and what the network adds to its input start at zero
     padding: 'zeros', or 'circular': time is a circle, and shifts of x by `multiple` samples shift the result
     dtype: of the computation; parameters and the result's dtype are not affected
     remat: keep only the inputs of items for the backward pass
@@ -49,6 +50,7 @@ class UNet1D(nn.Module):
     num_heads: int = 0
     width: int = 1024
     groups: int = 8
+    zero_init: bool = False
     padding: str = "zeros"
     dtype: Any = jnp.float32
     remat: bool = False
@@ -101,6 +103,7 @@ class UNet1D(nn.Module):
                 heads=self.attention_heads if i in self.attention_levels else 0,
                 token_heads=self.num_heads,
                 head_width=self.head_width,
+                zero_init=self.zero_init,
                 dtype=self.dtype,
             )
             for j in range(self.items[i]):
@@ -115,9 +118,10 @@ class UNet1D(nn.Module):
             h = run(dense(self.channels[i], self.dtype, name=f"down_{i}_step")(h), i, "down")
         for i in reversed(levels):
             h, skip = run(h, i, "up"), given.pop()
-            h = conv(skip.shape[-1] if i else self.out_channels, name=f"up_{i}_step")(
-                jnp.repeat(h, self.factors[i], axis=1)
-            )
+            # At zero only where it is the network's last: on every level no gradient would pass before as many steps as there are levels.
+            made = skip.shape[-1] if i else self.out_channels
+            step = conv(made, zero_init=self.zero_init and i == 0, name=f"up_{i}_step")
+            h = step(jnp.repeat(h, self.factors[i], axis=1))
             scale = dense(h.shape[-1], self.dtype, name=f"up_{i}_scale")(nn.silu(embedding))
             if skip.shape[-1] != h.shape[-1]:
                 skip = dense(h.shape[-1], self.dtype, name=f"up_{i}_skip")(skip)
@@ -169,18 +173,20 @@ class Item(nn.Module):
     heads: int
     token_heads: int
     head_width: int
+    zero_init: bool = False
     dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array, embedding: Array, context: tuple[Array, ...]) -> Array:
         """x [B, T, C], embedding [B, E], context () or (tokens, mask) -> [B, T, C]."""
         norm = partial(GroupNorm, self.groups, dtype=self.dtype)
-        x = ResBlock(x.shape[-1], self.conv, norm, dtype=self.dtype, name="res")(x)
+        x = ResBlock(x.shape[-1], self.conv, norm, self.zero_init, self.dtype, name="res")(x)
         x = Modulation(self.dtype, name="modulation")(x, embedding)
+        attention = partial(Attention, head_width=self.head_width, zero_init=self.zero_init, dtype=self.dtype)
         if self.heads:
-            x = Attention(self.heads, self.head_width, self.dtype, name="attention")(x, x)
+            x = attention(self.heads, name="attention")(x, x)
         if self.heads and self.token_heads:
-            x = Attention(self.token_heads, self.head_width, self.dtype, name="cross_attention")(x, *context)
+            x = attention(self.token_heads, name="cross_attention")(x, *context)
         return x
 
 
@@ -205,6 +211,7 @@ class Attention(nn.Module):
 
     num_heads: int
     head_width: int
+    zero_init: bool = False
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -220,7 +227,8 @@ class Attention(nn.Module):
 
         h, tokens = norm("norm")(x), norm("norm_tokens")(tokens)
         h = attend(heads(h, "query"), heads(tokens, "key"), heads(tokens, "value"), mask)
-        return x + dense(x.shape[-1], self.dtype, use_bias=False, name="out")(h.reshape(*x.shape[:2], -1))
+        out = dense(x.shape[-1], self.dtype, self.zero_init, use_bias=False, name="out")
+        return x + out(h.reshape(*x.shape[:2], -1))
 
 
 class WaveEmbedding(nn.Module):

@@ -5,6 +5,7 @@ import pathlib
 import jax
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from musicdiff.errors import DataError
 from musicdiff.interop.a_unet import from_torch, to_torch
@@ -20,7 +21,7 @@ NETWORKS = {
 
 def read(name):
     """(state dict, inputs and output) of a recorded network."""
-    arrays = dict(np.load(RECORDED / f"{name}.npz"))
+    arrays = safetensors.numpy.load_file(RECORDED / f"{name}.safetensors")
     return {key.removeprefix("state/"): arrays.pop(key) for key in list(arrays) if key.startswith("state/")}, arrays
 
 

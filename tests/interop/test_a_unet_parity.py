@@ -19,6 +19,7 @@ SMALL = [
 
 
 def torch_module(network):
+    pytest.importorskip("a_unet", reason="needs a-unet, of the extra `parity`")
     import torch
 
     torch.manual_seed(0)
@@ -45,9 +46,9 @@ def torch_module(network):
 
 def compare(network, samples):
     """The largest difference of the outputs, the state dict and ours going both ways."""
+    rng, module = np.random.default_rng(1), torch_module(network)
     import torch
 
-    rng, module = np.random.default_rng(1), torch_module(network)
     state = {name: value.numpy() for name, value in module.state_dict().items()}
     params = from_torch(network, state, "a-unet")
     module.load_state_dict(
