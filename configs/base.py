@@ -50,13 +50,17 @@ def get_shared() -> ConfigDict:
     config.data = ConfigDict({"source": "builtin", "cache_dir": "data_cache", "loader": "tf", "strict": False})
     config.mel = ConfigDict({"sample_rate": 22_050, "n_fft": 1_024, "hop": 256, "num_mels": 128, "channels": 1})
     config.mel.update({"f_min": 0.0, "db_top": 32.0, "db_range": 80.0, "level": "absolute"})
-    config.vocoder = ConfigDict({"name": "griffin_lim", "num_iterations": 32})
     config.parallel = ConfigDict({"engine": "pmap"})
     return config
 
 
-def add_diffusion(config: ConfigDict) -> None:
-    """The talk's U-Net, noise process (a DDPM of 1000 linear betas that predicts eps) and DDIM of 50 steps."""
+def add_vocoder(config: ConfigDict) -> None:
+    """From mels to audio, for models whose x_0 is a mel or made of one."""
+    config.vocoder = ConfigDict({"name": "griffin_lim", "num_iterations": 32})
+
+
+def add_unet(config: ConfigDict) -> None:
+    """The talk's U-Net of mels and latents."""
     config.network.channels = (128, 128, 256, 256, 512, 512)
     config.network.num_res_blocks = 2
     config.network.attention_levels = (4,)
@@ -66,6 +70,10 @@ def add_diffusion(config: ConfigDict) -> None:
     config.network.patch = 1
     config.network.zero_init = False
     config.network.remat = False
+
+
+def add_diffusion(config: ConfigDict) -> None:
+    """The talk's noise process (a DDPM of 1000 linear betas that predicts eps) and DDIM of 50 steps."""
     config.process = ConfigDict({"objective": "denoising", "told": "index"})
     config.process.update({"schedule": "linear_beta", "schedule_options": {}})
     config.process.update({"prediction": "eps", "prediction_options": {}})
@@ -91,13 +99,6 @@ def add_conditions(config: ConfigDict, text: Mapping[str, Any]) -> None:
     }.items():
         config.conditions[name] = ConfigDict({"dropout": 0.3, **section})
     config.guidance.scale = 3.0
-
-
-def add_style(config: ConfigDict) -> None:
-    """A style alone, forgotten in one clip of ten."""
-    config.model.unconditional = 0.1
-    config.conditions.style = ConfigDict({"dropout": 0.0, **STYLE})
-    config.guidance.scale = 2.0
 
 
 def attend_to_tokens(config: ConfigDict) -> None:

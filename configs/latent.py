@@ -15,7 +15,7 @@ from musicdiff.configs import base, vae
 def add_autoencoder(config, preset):
     """`config.vae` is the autoencoder's own configuration, but for what the run shares: that moves from there to the top."""
     config.vae = vae.get_config(preset)
-    for key in base.get_shared():
+    for key in (*base.get_shared(), "vocoder"):
         config[key] = config.vae[key]
         del config.vae[key]
     config.vae.path = ""
@@ -73,6 +73,7 @@ PRESETS = {"256x256": full, "text": text, "tiny": tiny, "tiny-text": tiny_text, 
 def get_config(preset: str = "256x256"):
     """The mel U-Net on an autoencoder's latents."""
     config = base.get_config()
+    base.add_unet(config)
     base.add_diffusion(config)
     config.model.name = "latent"
     PRESETS[preset](config)

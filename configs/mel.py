@@ -18,6 +18,9 @@ RESOLUTIONS = {  # frames x mel bins
 }
 
 
+STEREO = {"sample_rate": 44_100, "n_fft": 2_048, "hop": 512, "num_mels": 128, "channels": 2}
+
+
 def resolution(frames: int, num_mels: int):
     """A preset of the 113.7M U-Net at `frames` x `num_mels`."""
 
@@ -31,7 +34,7 @@ def resolution(frames: int, num_mels: int):
 def stereo(config):
     """44.1 kHz stereo, held as mid and side: 512 frames of 512 samples are 5.94 s."""
     config.model.frames = 512
-    config.mel.update({"sample_rate": 44_100, "n_fft": 2_048, "hop": 512, "num_mels": 128, "channels": 2})
+    config.mel.update(STEREO)
 
 
 def tiny(config):
@@ -57,6 +60,8 @@ PRESETS = {
 def get_config(preset: str = "256x256"):
     """The U-Net of 113,668,609 parameters, changed by a preset."""
     config = base.get_config()
+    base.add_vocoder(config)
+    base.add_unet(config)
     base.add_diffusion(config)
     config.model.name = "mel"
     PRESETS[preset](config)

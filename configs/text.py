@@ -41,6 +41,8 @@ PRESETS = {
 def get_config(preset: str = "256x256"):
     """The U-Net of 139,673,217 parameters that attends to a caption, changed by a preset."""
     config = base.get_config()
+    base.add_vocoder(config)
+    base.add_unet(config)
     base.add_diffusion(config)
     config.model.name = "mel"
     PRESETS[preset](config)

@@ -54,6 +54,7 @@ PRESETS = {"256x256": full, "tiny": tiny, "tiny-128": tiny_128}
 def get_config(preset: str = "256x256"):
     """An autoencoder alone, trained with L1 + KL, and a patch-GAN where a preset gives it weight."""
     config = base.get_config()
+    base.add_vocoder(config)
     config.model.name = "vae"
     PRESETS[preset](config)
     return config

@@ -251,17 +251,17 @@ def data() -> None:
 @data.command()
 @click.argument("source")
 @click.argument("out")
-@click.option("--config", "text", default="mel:256x256", show_default=True, help="What it is for: log-mels, or audio.")
+@click.option("--config", "text", default="mel:256x256", show_default=True, help="Of the model that is to read it.")
 @click.option("--strict", is_flag=True, help="Stop at the first track or label file that cannot be used.")
 def build(source, out, text, strict) -> None:
-    """Make the cache OUT of SOURCE (builtin, drums, folder:PATH, tfds:NAME) that a configuration is trained from."""
+    """Put SOURCE (builtin, drums, folder:PATH, tfds:NAME) into the cache OUT, as log-mels or, for a waveform model, as audio."""
     from musicdiff import config as configuration
     from musicdiff import data as sources
     from musicdiff import models
     from musicdiff.audio.mel import MelSpec
 
     config = configuration.load(text).config
-    spec, feature = MelSpec(**config["mel"]), models.build(config).feature
+    feature, spec = models.build(config).feature, MelSpec(**config["mel"])
     cached = sources.build(sources.open_source(source), feature, spec, out, strict=strict)
     click.echo(
         f"{cached.path}: {len(cached.split('train'))} tracks to train on, {len(cached.split('test'))} held out, {cached.hours:.2f} hours"

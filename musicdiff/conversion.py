@@ -109,6 +109,10 @@ def _process(scheduler: Mapping[str, Any]) -> dict[str, Any]:
 def _export(source: epath.Path, target: epath.Path) -> Iterator[str]:
     config = configuration.read(source)
     name, spec = config["model"]["name"], config["mel"]
+    if name == "waveform":
+        raise UsageError(
+            f"{source} is a waveform model, for which their pipelines have no place; interop.a_unet.to_torch gives its U-Net to PyTorch"
+        )
     if told := config.get("conditions"):
         raise UsageError(
             f"{source} is told {', '.join(sorted(told))}, for which their pipelines have no place; "

@@ -1,4 +1,4 @@
-"""What x_0 is: log-mels, an autoencoder's latents of them, or audio itself. A model is a representation + a network + a noise process."""
+"""What x_0 is: log-mels, an autoencoder's latents of them, or the audio itself. A model is a representation + a network + a noise process."""
 
 import dataclasses
 import math
@@ -47,7 +47,11 @@ def of_mels(spec: MelSpec, vocoder: Vocoder, frames: int, multiple: tuple[int, i
     Raises UsageError, naming the key and the nearest size that fits, for a clip that is none.
     """
     for key, size, unit in zip(("model.frames", "mel.num_mels"), (frames, spec.num_mels), multiple):
-        _check_size(f"{where}.{key}", size, unit)
+        if size < 1 or size % unit:
+            nearest = max(unit, round(size / unit) * unit)
+            raise UsageError(
+                f"{where}.{key}={size} is not a multiple of {unit}, as the network asks; the nearest is {nearest}"
+            )
     shape = (frames, spec.num_mels, spec.channels)
 
     def to_mel(frozen, x_0, padding="zeros"):
@@ -68,23 +72,32 @@ def of_mels(spec: MelSpec, vocoder: Vocoder, frames: int, multiple: tuple[int, i
 
 
 def of_audio(spec: MelSpec, samples: int, multiple: int, where: str) -> Representation:
-    """The audio itself, clips [samples, C] in [-1, 1] with left and right as channels; mels of `spec` are what is drawn and measured of it.
+    """The audio itself, clips [samples, C] in [-1, 1] at the rate of `spec`, whose mels are its pictures and measures.
 
-    multiple: what the network asks samples to be a multiple of; it is a whole number of mel frames too
-    Raises UsageError as `of_mels` does.
+    multiple: what the network asks `samples` to be a multiple of; a clip is a whole number of mel frames besides
+    Raises UsageError, naming the key and the nearest length that fits, for a clip that is none, and for a `spec` that loses the level.
     """
-    multiple = math.lcm(multiple, spec.hop)
-    _check_size(f"{where}.model.samples", samples, multiple)
+    unit = math.lcm(max(1, multiple), spec.hop)  # a network of no size says so itself
+    if samples < 1 or samples % unit:
+        nearest = max(unit, round(samples / unit) * unit)
+        raise UsageError(
+            f"{where}.model.samples={samples} is not a multiple of {unit}, as the network and {where}.mel.hop ask; the nearest is {nearest}"
+        )
+    if spec.level != "absolute":
+        raise UsageError(f"{where}.mel.level={spec.level!r} loses the loudness of audio; set it to 'absolute'")
+
+    def to_audio(frozen, x_0, keys, padding="zeros"):
+        return jnp.clip(x_0, -1.0, 1.0)
 
     return Representation(
-        domain=Domain((samples, spec.channels), spec.sample_rate, spec.channels, 1, multiple, (-1.0, 1.0)),
+        domain=Domain((samples, spec.channels), spec.sample_rate, spec.channels, 1, unit, (-1.0, 1.0)),
         feature="audio",
         of_tracks=lambda frozen, x_0: x_0,
         init_frozen=lambda key: {},
         load_frozen=lambda workdir: {},
         encode=lambda frozen, audio: jnp.clip(audio, -1.0, 1.0),
-        to_mel=lambda frozen, x_0, padding="zeros": mel.log_mel(jnp.clip(x_0, -1.0, 1.0), spec, padding),
-        to_audio=lambda frozen, x_0, keys, padding="zeros": jnp.clip(x_0, -1.0, 1.0),
+        to_mel=lambda frozen, x_0, padding="zeros": mel.log_mel(to_audio(frozen, x_0, None), spec, padding),
+        to_audio=to_audio,
     )
 
 
@@ -138,9 +151,3 @@ def of_latents(mels: Representation, autoencoder: Autoencoder) -> Representation
             frozen, decode(frozen, x_0, padding), keys, padding
         ),
     )
-
-
-def _check_size(key: str, size: int, unit: int) -> None:
-    if size < 1 or size % unit:
-        nearest = max(unit, round(size / unit) * unit)
-        raise UsageError(f"{key}={size} is not a multiple of {unit}, as the network asks; the nearest is {nearest}")

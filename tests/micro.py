@@ -22,10 +22,9 @@ _SHARED = (
     "mel.n_fft=256",
     "mel.hop=64",
     "mel.num_mels=16",
-    "vocoder.num_iterations=2",
 )
-_UNET = (
-    "model.frames=64",  # 0.512 s
+_VOCODER = "vocoder.num_iterations=2"
+_DIFFUSION = (
     "network.channels=(8, 16)",
     "network.attention_levels=(1,)",
     "network.head_width=8",
@@ -34,6 +33,18 @@ _UNET = (
     "optim.warmup_steps=2",
     "optim.decay_steps=20",
     "sampler.num_steps=3",
+)
+_UNET = (*_DIFFUSION, "model.frames=64")  # 0.512 s
+_UNET_1D = (
+    *_DIFFUSION,
+    "data.source=drums:12",
+    "conditions={}",
+    "guidance.scale=1.0",
+    "model.samples=4096",  # 0.512 s
+    "network.factors=(2, 4)",
+    "network.items=(1, 1)",
+    "network.attention_heads=2",
+    "network.width=16",
 )
 _CONDITIONS = (
     "network.num_heads=2",
@@ -51,30 +62,19 @@ _AUTOENCODER = (
     "optim.warmup_steps=2",
     "optim.decay_steps=20",
 )
-_WAVEFORM = (
-    "data.source=drums:6",
-    "model.samples=4096",
-    "network.channels=(8, 16)",
-    "network.factors=(4, 8)",
-    "network.items=(1, 1)",
-    "network.attention_levels=(1,)",
-    "network.attention_heads=2",
-    "network.head_width=4",
-    "network.width=16",
-    "network.groups=4",
-    "network.zero_init=False",
-    "conditions.style.capacity=20",
-    "optim.warmup_steps=2",
-    "optim.decay_steps=20",
-    "sampler.num_steps=3",
-)
 _CLOCK = ("num_steps=6", "batch_size=4", "log_every=2", "sample_every=6", "checkpoint_every=3", "milestones=(3,)")
 _SETTINGS = {
-    "mel": (*_SHARED, *_UNET, "network.patch=1", *_CLOCK),
-    "text": (*_SHARED, *_UNET, *_CONDITIONS, "network.patch=1", *_CLOCK),
-    "latent": (*_SHARED, *_UNET, *_CLOCK, *(f"vae.{text}" for text in (*_AUTOENCODER, *_CLOCK, "milestones=()"))),
-    "vae": (*_SHARED, *_AUTOENCODER, *_CLOCK),
-    "waveform": (*(text for text in _SHARED if not text.startswith("vocoder")), *_WAVEFORM, *_CLOCK),
+    "mel": (*_SHARED, _VOCODER, *_UNET, "network.patch=1", *_CLOCK),
+    "text": (*_SHARED, _VOCODER, *_UNET, *_CONDITIONS, "network.patch=1", *_CLOCK),
+    "latent": (
+        *_SHARED,
+        _VOCODER,
+        *_UNET,
+        *_CLOCK,
+        *(f"vae.{text}" for text in (*_AUTOENCODER, *_CLOCK, "milestones=()")),
+    ),
+    "vae": (*_SHARED, _VOCODER, *_AUTOENCODER, *_CLOCK),
+    "waveform": (*_SHARED, *_UNET_1D, *_CLOCK),
 }
 
 
@@ -85,7 +85,7 @@ def overrides(name: str, *changes: str) -> list[str]:
 
 
 def make_config(name: str, *changes: str) -> dict[str, Any]:
-    """The micro configuration of configs/<name>.py:tiny: domain 64 frames of 64 samples at 8 kHz, 16 mel bins."""
+    """The micro configuration of configs/<name>.py:tiny: 64 frames of 64 samples at 8 kHz, 16 mel bins, or those samples."""
     return configuration.load(f"{name}:tiny", overrides(name, *changes)).config
 
 
@@ -100,9 +100,7 @@ TOLD = (
 
 def make_cond(model: Model, rows: Sequence[int]) -> Cond:
     """What the examples of these rows of an endless list are told."""
-    told = [TOLD[row % len(TOLD)] for row in rows]
-    known = [{name: value for name, value in row.items() if name in model.conditions} for row in told]
-    return conditioning.tell(model.conditions, known)
+    return conditioning.tell(model.conditions, [TOLD[row % len(TOLD)] for row in rows])
 
 
 @contextlib.contextmanager

@@ -160,6 +160,15 @@ def test_a_cache_is_built_once(call, music, tmp_path):
     assert len(list(cache.glob("tracks-*"))) == 1
 
 
+@pytest.mark.parametrize(
+    ("config", "feature"), [("mel:tiny", "mel"), ("latent:tiny", "mel"), ("waveform:tiny", "audio")]
+)
+def test_a_cache_holds_what_the_model_of_the_configuration_reads(call, music, tmp_path, config, feature):
+    assert call("data", "build", f"folder:{music}", tmp_path / "cache", "--config", config)[0] == 0
+    (index,) = (tmp_path / "cache").glob("tracks-*/**/index.json")
+    assert json.loads(index.read_text())["feature"] == feature
+
+
 def test_the_doctor_sees_a_source(call, music):
     code, output, _ = call("data", "doctor", f"folder:{music}", "--json")
     assert code == 0 and isinstance(json.loads(output), dict)
@@ -257,7 +266,7 @@ WORKDIR = "WORKDIR"  # stands for a trained one
         (["info", "--all", "--config.seed=1"], 2, ["--config.seed=1 changes one configuration", "instead of --all"]),
         (["info", "--config", "mel:tiny", "--config.sed=1"], 2, ["config.sed does not exist", "config.seed"]),
         (["info", "--config", "mel:tiny", "--jsn"], 2, ["unknown argument '--jsn'"]),
-        (["data", "build", "radio", "cache"], 2, ["radio", "builtin, folder, tfds"]),
+        (["data", "build", "radio", "cache"], 2, ["radio", "builtin, drums, folder, tfds"]),
         (["data", "build", "folder:none", "cache"], 3, ["none"]),
         (["data", "build", "builtin:1", "cache", "--config", "mell"], 2, ["mell"]),
         (["data", "doctor", "folder:none"], 3, ["none"]),

@@ -18,7 +18,7 @@ from musicdiff.errors import DataError
 
 SPEC = MelSpec()  # the front end that clips are counted in
 CONFIGS = {  # frames of a clip; mel:stereo has frames of its own that last as long
-    "mel:64x64": 64,
+    "waveform:drums": 128,
     "latent:256x256": 256,
     "latent:tiny": 512,
     "mel:512x128": 512,
@@ -27,7 +27,7 @@ CONFIGS = {  # frames of a clip; mel:stereo has frames of its own that last as l
 }
 FULL_SIZE = ("mel:1024x128", "mel:512x128", "latent:256x256")  # the longest first
 SHORTEST = "latent:256x256"  # that music fits in
-ONE_SHOTS = "mel:64x64"  # where the tracks are shorter than all of those
+ONE_SHOTS = "waveform:drums"  # where the tracks are shorter than all of those
 STEREO = "mel:stereo"  # before all of them where most tracks are wide
 TINY = "latent:tiny"
 DRAWS = 40_000 * 16  # clips that a full-size run sees: its last milestone by the effective batch
@@ -85,7 +85,7 @@ def examine(source: TrackSource, *, progress: bool = True) -> Report:
     """Reads every track once, at its own rate.
 
     The recommended configuration is the full-size one with the longest clips of which there are at least ENOUGH_CLIPS, not longer than the
-    median track (mel:64x64 where they all are), or mel:stereo where that holds of it and at least half of the tracks are wide; latent:tiny
+    median track (waveform:drums where they all are), or mel:stereo where that holds of it and at least half of the tracks are wide; latent:tiny
     where there are too few of them, and ENOUGH_FOR_TINY of its own; else none.
     """
     results = map_ahead(_measure, source.tracks, min(4, cpu_count() or 1))

@@ -213,4 +213,4 @@ def _explain(found: Bound) -> str:
     if found.x_0_range is None:
         return "of the normalised latents as real numbers: it may be negative, and compares models of the same latents only"
     low, high = found.x_0_range
-    return f"of the clips' 8-bit pictures, 256 values from {low:g} to {high:g}; predictions are clipped to that range"
+    return f"of the clips in 8 bits, 256 values from {low:g} to {high:g}; predictions are clipped to that range"

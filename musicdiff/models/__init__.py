@@ -15,7 +15,7 @@ from musicdiff.networks import conditioned
 from musicdiff.representations import Representation
 from musicdiff.typing import Model, Objective
 
-PARTS = ("spec", "vocoder", "where")  # what a model's factory is given that is no section of the configuration
+PARTS = ("spec", "where")  # what a model's factory is given that is no section of the configuration
 
 
 def build(config: Mapping[str, Any], where: str = "config") -> Model:
@@ -28,31 +28,21 @@ def build(config: Mapping[str, Any], where: str = "config") -> Model:
     for section in sections(name):
         if section not in config:
             raise UsageError(f"{where} lacks {section!r}, which a {name} model reads")
-    given = {key: config[key] for key in sections(name)} | {"where": where}
-    given["spec"] = spec = choice.call(f"{where}.mel", MelSpec, config["mel"])
-    if has_vocoder(name):
-        section = config["vocoder"]
-        vocoder = plugins.load("vocoders", section["name"]).build
-        given["vocoder"] = choice.call(f"{where}.vocoder", vocoder, plugin_options(section), spec=spec)
+    spec = choice.call(f"{where}.mel", MelSpec, config["mel"])
+    given = {"spec": spec, "where": where} | {key: config[key] for key in sections(name)}
+    if "vocoder" in given:  # built, of a model that has one
+        vocoder = plugins.load("vocoders", config["vocoder"]["name"]).build
+        given["vocoder"] = choice.call(f"{where}.vocoder", vocoder, plugin_options(config["vocoder"]), spec=spec)
     return choice.call(f"{where}.model", factory, plugin_options(config["model"]), **given)
 
 
 def sections(name: str) -> list[str]:
-    """The sections and keys of a configuration that models/<name>.py reads, besides `mel`, `vocoder` and its own options.
+    """The sections and keys of a configuration that models/<name>.py reads, besides `mel` and its own options.
 
     They are what its factory takes before the star; keyword-only are the options of the section `model`.
     """
-    return [part for part in _taken(name) if part not in PARTS]
-
-
-def has_vocoder(name: str) -> bool:
-    """Whether models/<name>.py needs a vocoder to be heard, and its configurations the section."""
-    return "vocoder" in _taken(name)
-
-
-def _taken(name: str) -> list[str]:
     parameters = inspect.signature(plugins.load("models", name).build).parameters.values()
-    return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in PARTS]
 
 
 def compose(

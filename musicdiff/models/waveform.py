@@ -1,4 +1,4 @@
-"""The waveform model: a one-dimensional U-Net that denoises samples of sound themselves."""
+"""The waveform model: a one-dimensional U-Net that denoises audio itself."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -84,14 +84,12 @@ def choose_micro_batch(model: Model, config: Mapping[str, Any]) -> int:
     return max((n for n in range(1, share + 1) if share % n == 0 and n * each <= room), default=1)
 
 
-def announce_data(spec: MelSpec, feature: str, phases: int) -> None:
-    """Prints what the first phase writes: known for each hour of audio, before the hours are."""
-    per_hour = 2.0 * 3600 * spec.sample_rate * spec.channels  # both are of two bytes
-    what = "audio" if feature == "audio" else "log-mels"
-    if feature != "audio":
-        per_hour *= spec.num_mels / spec.hop
+def announce_data(feature: str, spec: MelSpec, phases: int) -> None:
+    """Prints what the first phase writes for a model of `feature`: known for each hour of audio, before the hours are."""
+    what, frame = ("audio", 1) if feature == "audio" else ("log-mels", spec.num_mels / spec.hop)
+    per_hour = 3600 * spec.sample_rate * frame * spec.channels * 2
     print(
-        f"phase 1 of {phases}, data: {what} of {size(per_hour)} for each hour, one track in memory at a time",
+        f"phase 1 of {phases}, data: {what} of {size(per_hour)} for each hour of audio, one track in memory at a time",
         flush=True,
     )
 
@@ -134,7 +132,7 @@ def announce(stages: Sequence[tuple[Model, Mapping[str, Any], epath.Path]], firs
             print(note, flush=True)
     if total > LONG and not parallel.has_accelerator():
         model, config, _ = stages[-1]
-        name = "text" if model.conditions else config["model"]["name"]
+        name = "text" if model.conditions and model.feature != "audio" else config["model"]["name"]
         print(
             f"there is no accelerator here: about {duration(total)}. For minutes instead, stop this and run "
             f"python run_train.py --config=configs/{name}.py:tiny; this run goes on",

@@ -47,8 +47,8 @@ def run(config: Mapping[str, Any], folder: Any) -> epath.Path:
     parallel.barrier("planned")  # what the others plan by, config.json too, is not written while they read it
     parallel.main_first(lambda: workdir.open_workdir(folder, config), "workdir")
     print(f"{folder}: {config['model']['name']} model on {parallel.device_description()}", flush=True)
-    feature = stages[-1][0].feature
-    forecast.announce_data(spec, feature, len(stages) + 1)
+    feature = stages[-1][0].feature  # an autoencoder trained on the way begins with what the run does: mels
+    forecast.announce_data(feature, spec, len(stages) + 1)
     forecast.announce(stages, first_phase=2)
     tracks = parallel.main_first(
         lambda: data.build(source, feature, spec, settings["cache_dir"], strict=settings["strict"]), "tracks"

@@ -42,7 +42,7 @@ def leave(run: Run, step: int, params: Params, writer: Writer) -> None:
 
 
 def save_real(run: Run) -> float:
-    """Writes held-out clips as representation and vocoder carry them, the best that a model can sound like.
+    """Writes held-out clips as representation and vocoder, where there is one, carry them: the best that a model can sound like.
 
     Returns the roughness of all examples, the scale that noise-like output is told by.
     """
@@ -50,7 +50,8 @@ def save_real(run: Run) -> float:
     x_0 = run.examples if run.model.denoise_fn is None else run.model.reconstruct(None, run.frozen, run.examples)
     heard = _heard(run)
     mels, audio = _render(run, x_0[heard])
-    titles = [f"real {i + 1}, through representation and vocoder" for i in range(len(mels))]
+    through = "representation and vocoder" if "vocoder" in run.frozen else "representation"
+    titles = [f"real {i + 1}, through {through}" for i in range(len(mels))]
     made_by = {"config": fingerprint(run.config), "source": run.config["data"]["source"]}
     told = [run.told[i] for i in heard]
     provenance = [{**prompts.record(row), **made_by} for row in told]

@@ -79,8 +79,6 @@ def check_keys(config: Mapping[str, Any], where: str = "config") -> None:
     base = configuration.base()
     if "name" not in config.get("model", {}):
         raise UsageError(f"{where}.model lacks the option 'name'")
-    if not models.has_vocoder(config["model"]["name"]):
-        del base["vocoder"]
     _check_like(where, config, _model_sections(config["model"]["name"]) | base)
     for section in SECTIONS:
         _check_like(f"{where}.{section}", config[section], base[section])

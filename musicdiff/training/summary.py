@@ -37,12 +37,12 @@ def describe(text: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def sizes(text: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """One configuration: parameters in all and by network, MiB in fp32, and the domain; `multiple` in mel frames, as the key model.frames."""
+    """One configuration: parameters in all and by network, MiB in fp32, and the domain; `multiple` as model.frames or model.samples counts."""
     config = configuration.load(text, overrides).config
     model = models.build(config)
     domain, key = model.domain, jax.random.key(0)
     params, frozen = jax.eval_shape(model.init, key), jax.eval_shape(model.init_frozen, key)
-    count = forecast.count(params)
+    count, frame = forecast.count(params), 1 if model.feature == "audio" else config["mel"]["hop"]
     return {
         "config": " ".join((text, *overrides)),
         "model": config["model"]["name"],
@@ -51,7 +51,7 @@ def sizes(text: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
         "mib": round(count * 4 / 2**20, 1),
         "frozen_parameters": {name: forecast.count(part) for name, part in frozen.items() if name in NETWORKS},
         "shape": list(domain.shape),
-        "multiple": domain.multiple * domain.samples_per_frame // config["mel"]["hop"],
+        "multiple": domain.multiple * domain.samples_per_frame // frame,
         "sample_rate": domain.sample_rate,
         "channels": domain.channels,
         "clip_seconds": round(domain.seconds, 3),

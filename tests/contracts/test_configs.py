@@ -13,6 +13,7 @@ import pytest
 
 from musicdiff import conditioning, models
 from musicdiff import config as configuration
+from musicdiff.data.sources import drums
 from musicdiff.diffusion import grids, kinds, losses, schedules
 from musicdiff.errors import DataError, MusicdiffError, UsageError
 from musicdiff.training import loop, phases, summary
@@ -21,14 +22,15 @@ from musicdiff.training.settings import check_settings
 PRESETS = configuration.presets()
 RESOLUTIONS = ("64x64", "512x32", "512x64", "512x128", "1024x128")
 SAME_NETWORK = [f"{name}:{size}" for name in ("mel", "text") for size in RESOLUTIONS]  # as at 256x256
-TINY = {f"{name}:tiny" for name in ("mel", "vae", "latent", "text", "waveform")}
-TINY |= {"vae:tiny-128", "latent:tiny-text", "latent:tiny-pooled"}
+SAME_NETWORK += ["waveform:stereo"]  # as of 65536
+TINY = {"mel:tiny", "vae:tiny", "vae:tiny-128", "latent:tiny", "latent:tiny-text", "latent:tiny-pooled", "text:tiny"}
+TINY |= {"waveform:tiny"}
 ENCODER = pathlib.Path(__file__).parents[1] / "fixtures/transformers/t5"  # of a published layout, and small
 FULL_SIZE = [text for text in PRESETS if text not in TINY | {"text:t5"}]
 UNET = {"unet": 113_668_609}
 READERS = {"key": 12_800, "style": 33_280, "tempo": 271_872, "text": 12_808_192}  # what embeds the conditions
 TOLD = {"unet": 139_673_217, **READERS}
-# {config: (parameters by network, clip [T, F, C], its multiple in mel frames, seconds)}
+# {config: (parameters by network, clip [T, F, C] or [T, C], its multiple in mel frames or samples, seconds)}
 NUMBERS = {
     "mel:64x64": (UNET, (64, 64, 1), 32, 0.743),
     "mel:256x256": (UNET, (256, 256, 1), 32, 2.972),
@@ -46,9 +48,9 @@ NUMBERS = {
     "text:512x64": (TOLD, (512, 64, 1), 8, 5.944),
     "text:512x128": (TOLD, (512, 128, 1), 8, 5.944),
     "text:1024x128": (TOLD, (1024, 128, 1), 8, 11.889),
-    "waveform:65536": ({"unet": 64_761_490}, (65_536, 1), 1, 2.972),
-    "waveform:stereo": ({"unet": 64_762_580}, (131_072, 2), 1, 2.972),
-    "waveform:drums": ({"unet": 37_681_602, "style": 66_560}, (32_768, 1), 1, 1.486),
+    "waveform:65536": ({"unet": 64_761_490}, (65_536, 1), 256, 2.972),
+    "waveform:stereo": ({"unet": 64_762_580}, (131_072, 2), 512, 2.972),
+    "waveform:drums": ({"unet": 11_975_378, "style": 33_280}, (32_768, 1), 256, 1.486),
     "text:minilm": ({"unet": 138_395_265, **READERS, "text": 384}, (256, 256, 1), 8, 2.972),  # tokens of width 384
 }
 KEYS = [
@@ -58,6 +60,7 @@ KEYS = [
     *("log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "milestones"),
     "parallel.engine",
 ]
+MEL_KEYS = ["vocoder.name"]  # of models whose x_0 is made of mels
 SAMPLED_KEYS = ["sampler.name", "sampler.num_steps", "guidance.scale", "guidance.rescale"]
 
 
@@ -86,7 +89,9 @@ def changed(config, path, value):
 def test_the_talks_presets_are_there():
     assert set(NUMBERS) | TINY | {"text:t5"} == set(PRESETS)
     defaults = {text.partition(":")[0]: text for text in reversed(PRESETS)}
-    assert set(defaults.values()) == {"mel:256x256", "vae:256x256", "latent:256x256", "text:256x256", "waveform:65536"}
+    assert set(defaults.values()) == {
+        "mel:256x256", "vae:256x256", "latent:256x256", "text:256x256", "waveform:65536",
+    }  # fmt: skip
 
 
 @functools.cache
@@ -101,8 +106,7 @@ def test_the_numbers_hold_to_the_last_parameter(text):
     parts, shape, multiple, seconds = NUMBERS[text]
     assert (row["parts"], row["parameters"]) == (parts, sum(parts.values()))
     assert (tuple(row["shape"]), row["multiple"], row["clip_seconds"]) == (shape, multiple, seconds)
-    stereo = text.endswith(":stereo")
-    assert (row["sample_rate"], row["channels"]) == ((44_100, 2) if stereo else (22_050, 1))
+    assert (row["sample_rate"], row["channels"]) == ((44_100, 2) if text.endswith(":stereo") else (22_050, 1))
     assert row["frozen_parameters"] == ({"autoencoder": 83_607_691} if text.startswith("latent:") else {})
 
 
@@ -115,6 +119,7 @@ def test_a_text_encoder_changes_the_conditional_unet_where_it_reads_tokens():
 
 def test_the_unets_memory():
     assert sizes("mel:256x256")["mib"] == 433.6
+    assert sizes("waveform:65536")["mib"] == 247.0  # 259 MB
 
 
 @pytest.mark.parametrize(("channels", "parameters"), [(3, 113_673_219), (4, 113_675_524)])
@@ -140,6 +145,10 @@ def test_the_talks_recipe_is_the_default():
         }  # fmt: skip
         spec = config["mel"]
         assert (spec["sample_rate"], spec["n_fft"], spec["hop"], spec["db_range"]) == (22_050, 1_024, 256, 80.0)
+    config, talk = load("waveform:65536"), load("mel:256x256")
+    assert config["process"] == talk["process"] | {"schedule": "cosine", "prediction": "v", "told": "time"}
+    assert all(config[section] == talk[section] for section in ("sampler", "optim", "batch_size"))
+    assert (config["mel"]["sample_rate"], config["mel"]["channels"]) == (22_050, 1)
     table = schedules.build("linear_beta")
     log_snr = np.float64(table.log_snr(np.float32([0, 1])))
     expected = 1 - np.linspace(1e-4, 2e-2, 1_000, dtype=np.float64)
@@ -164,7 +173,7 @@ def test_an_autoencoder_trained_on_the_way_is_that_of_its_own_configuration(pres
     assert derived == run_alone | {key: value for key, value in latent["vae"].items() if key != "path"}
 
 
-@pytest.mark.parametrize("text", ["mel:tiny", "vae:tiny", "latent:tiny", "text:tiny"])
+@pytest.mark.parametrize("text", [text for text in PRESETS if text.endswith(":tiny") and text != "waveform:tiny"])
 def test_tiny_presets_are_long_enough_to_hear_rhythm(text):
     model, params = build(text)
     assert count(params) < 4e6
@@ -174,23 +183,13 @@ def test_tiny_presets_are_long_enough_to_hear_rhythm(text):
         assert 5.9 < model.domain.seconds < 6
 
 
-def test_what_is_heard_as_it_is_has_no_vocoder(tmp_path):
-    """A section that nothing reads is an error, and so is one that is missing."""
-    given = changed(load("waveform:tiny"), ("vocoder",), {"name": "griffin_lim"})
-    assert str(run_without_data(given, tmp_path / "run")).startswith(
-        "config has no option 'vocoder'; there are: batch_size, "
-    )
-    given = {key: value for key, value in load("mel:tiny").items() if key != "vocoder"}
-    assert str(run_without_data(given, tmp_path / "run")) == "config lacks the option 'vocoder'"
-
-
-def test_one_shots_fit_the_presets_for_them():
-    for text in ("waveform:drums", "waveform:tiny"):
-        config = load(text)
-        model, _ = build(text)
-        assert 1.48 < model.domain.seconds < 1.5
-        assert set(model.conditions) == {"style"} and config["data"]["source"] == "drums"
-    assert count(build("waveform:tiny")[1]) < 2e6
+@pytest.mark.parametrize("text", ["waveform:drums", "waveform:tiny"])
+def test_one_shots_are_whole_clips(text):
+    """The longest that the source `drums` strikes; clips of longer tracks would begin anywhere in them."""
+    model, params = build(text)
+    assert load(text)["data"]["source"] == "drums"
+    assert drums.LONGEST < model.domain.seconds < 1.5
+    assert count(params) < (2e6 if text == "waveform:tiny" else 2e7)
 
 
 @pytest.mark.parametrize("text", ["latent:tiny-text", "latent:tiny-pooled", "text:tiny"])
@@ -225,8 +224,8 @@ def test_the_loss_of_a_batch_has_shapes(text):
 @pytest.mark.parametrize("text", PRESETS)
 def test_every_key_of_the_contract_is_there(text):
     config = load(text)
-    name = config["model"]["name"]
-    for key in KEYS + ([] if name == "vae" else SAMPLED_KEYS) + ([] if name == "waveform" else ["vocoder.name"]):
+    model = config["model"]["name"]
+    for key in KEYS + (SAMPLED_KEYS if model != "vae" else []) + (MEL_KEYS if model != "waveform" else []):
         functools.reduce(lambda section, name: section[name], key.split("."), config)
     check_settings(config, devices=1)
     loop.make_optimizer(models.build(config), config["optim"])
@@ -315,7 +314,7 @@ RECIPES = re.findall(
 
 
 @pytest.mark.parametrize("recipe", ["".join(recipe) for recipe in RECIPES])
-@pytest.mark.parametrize("name", ["mel", "latent"])
+@pytest.mark.parametrize("name", ["mel", "latent", "waveform"])
 def test_the_noise_processes_of_the_docs_can_be_asked_for(name, recipe):
     """A loss and a prediction by shapes alone, with the model's own schedule to sample along."""
     model = models.build(micro.make_config(name, recipe))

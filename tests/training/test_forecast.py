@@ -123,12 +123,16 @@ def test_a_model_with_conditions_is_named_the_preset_that_has_some(tmp_path, cap
     config = micro.make_config("text", "num_steps=100", micro.CLASSES)
     said = announced(models.build(config), config, tmp_path, capsys, Rates(1.0, 1.0))
     assert "--config=configs/text.py:tiny" in said
+    config = micro.make_config("waveform", "conditions={'style': {'name': 'label', 'dropout': 0.1}}")
+    said = announced(models.build(config), config, tmp_path, capsys, Rates(1.0, 1.0))
+    assert "--config=configs/waveform.py:tiny" in said
 
 
 def test_data_is_told_by_the_hour(capsys):
-    for feature, said in (("mel", "log-mels of 20 MB"), ("latent", "log-mels of 20 MB"), ("audio", "audio of 159 MB")):
-        forecast.announce_data(MelSpec(num_mels=32), feature, 3)
-        assert f"phase 1 of 3, data: {said} for each hour" in capsys.readouterr().out
+    """Of audio 2 bytes a sample, of mels 2 a bin."""
+    for feature, told in (("mel", "log-mels of 20 MB"), ("latent", "log-mels of 20 MB"), ("audio", "audio of 159 MB")):
+        forecast.announce_data(feature, MelSpec(num_mels=32), 3)
+        assert f"phase 1 of 3, data: {told} for each hour of audio" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("num_bytes", "text"), [(834e6, "834 MB"), (3.14e9, "3.14 GB"), (1e9, "1 GB"), (2e5, "0 MB")])

@@ -22,7 +22,7 @@ def changed(dotted, value):
     return config
 
 
-@pytest.mark.parametrize("name", ["mel", "vae", "latent"])
+@pytest.mark.parametrize("name", ["mel", "vae", "latent", "waveform"])
 def test_good_settings_pass(name):
     check_settings(micro.make_config(name), devices=2)
 
@@ -93,6 +93,7 @@ def test_an_unknown_key_is_named_with_those_that_exist(key, message):
         ("mel", "vae"),
         ("mel", "frames"),
         ("latent", "text"),
+        ("waveform", "vocoder"),
     ],
 )
 def test_a_section_that_the_model_does_not_read_is_refused(name, section):
@@ -110,7 +111,7 @@ def test_a_section_that_a_new_model_reads_is_taken(monkeypatch):
     assert refusal(config) == "config lacks the option 'ema'"
 
 
-@pytest.mark.parametrize("name", ["mel", "latent"])
+@pytest.mark.parametrize("name", ["mel", "latent", "waveform"])
 @pytest.mark.parametrize(
     "key", ["seed", "milestones", "data", "network", "process", "conditions", "sampler", "guidance"]
 )
@@ -118,6 +119,13 @@ def test_a_missing_key_is_named(name, key):
     config = micro.make_config(name)
     del config[key]
     assert refusal(config) == f"config lacks the option {key!r}"
+
+
+@pytest.mark.parametrize("name", ["mel", "vae", "latent"])
+def test_what_is_made_of_mels_has_a_vocoder(name):
+    config = micro.make_config(name)
+    del config["vocoder"]
+    assert refusal(config) == "config lacks the option 'vocoder'"
 
 
 @pytest.mark.parametrize(
