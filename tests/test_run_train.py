@@ -68,7 +68,7 @@ def refuse(arguments, capsys):
         ("optim.micro_batch=3", 2, ["config.optim.micro_batch=3", "4 examples"]),
         ("keep_checkpoints=0", 2, ["config.keep_checkpoints"]),
         ("data.loader=torch", 2, ["config.data.loader", "tf, numpy"]),
-        ("data.source=radio", 2, ["radio", "builtin, folder, tfds"]),
+        ("data.source=radio", 2, ["radio", "builtin, drums, folder, tfds"]),
         ("data.source=builtin:none", 2, ["builtin:none"]),
         ("data.source=folder:/nonexistent", 3, ["/nonexistent", "no such folder"]),
     ],
