@@ -1,6 +1,7 @@
 """One cache of compiled programs for the whole session, and one small trained run that the tests from audio to audio share."""
 
 import os
+import pathlib
 import shutil
 import sys
 import tempfile
@@ -13,12 +14,24 @@ COMPILATIONS = tempfile.mkdtemp(prefix="musicdiff-compilations-")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", COMPILATIONS)
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
+import jax  # noqa: E402
 import micro  # noqa: E402
 import pytest  # noqa: E402
+
+MOST_MAPS = 30_000
 
 
 def pytest_unconfigure():
     shutil.rmtree(COMPILATIONS, ignore_errors=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def room_for_programs():
+    """Each compiled program is memory maps, of which Linux allows a process 65,530: beyond, the compiler dies."""
+    yield
+    maps = pathlib.Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS:
+        jax.clear_caches()
 
 
 @pytest.fixture

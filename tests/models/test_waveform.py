@@ -110,6 +110,7 @@ def test_three_and_three_are_six(whole, changes, tmp_path):
     assert {(6, "train/loss"), (6, "test/loss")} <= {loss[:2] for loss in losses(whole)}
 
 
+@pytest.mark.slow
 def test_two_devices_train_as_one(whole, changes, tmp_path):
     overrides = micro.overrides("waveform", *changes, "num_steps=3")
     arguments = ["--config=waveform:tiny", f"--workdir={tmp_path / 'run'}", *overrides]

@@ -66,7 +66,10 @@ def test_two_evaluations_differ_by_their_weights_alone():
 def test_a_clip_has_a_noise_of_its_own_wherever_it_stands():
     """Also where all held-out clips are fewer than a batch: the rows that fill it repeat the last clip, index and all, and do not count."""
     lengths = np.array([40, 8, 3])  # 5 + 1 + 1 clips of 8 frames
-    records = SimpleNamespace(array=lambda track, start, end: np.full(min(end, lengths[track]) - start, track))
+    kept = np.float32([0, 1, 2])
+    records = SimpleNamespace(
+        array=lambda track, start, end: np.full(min(end, lengths[track]) - start, kept[track]), unit=np.float32(1)
+    )
     split = SimpleNamespace(feature="mel", frames=lengths, silence=np.float32(-1), records=records)
     evaluate = held_out.evaluator(MODEL, seed=0, engine="pmap")
 
