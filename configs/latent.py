@@ -6,8 +6,8 @@
     python run_train.py --config=configs/latent.py:tiny-text  512 x 128 -> 64 x 16, told what `text` is, 84 minutes of one CPU core
 
 Without --config.vae.path=RUN the autoencoder is trained first, by `config.vae`. Device, hours and score at full size: not measured. Tiny, seed 0, two
-CPU cores, busy: 6 min 42 s, held-out error of the autoencoder 2.4 dB, held-out loss 0.417; roughness of eight clips 0.82 to 1.07 of real ones. How well tiny-text
-obeys: docs/evaluation.md.
+CPU cores, busy: 6 min 42 s, held-out error of the autoencoder 2.4 dB, held-out loss 0.417; roughness of eight clips 0.82 to 1.07 of real ones.
+How well tiny-text obeys: docs/evaluation.md.
 """
 
 from musicdiff.configs import base, vae
