@@ -51,13 +51,13 @@ def tiny_text(config):
     """512 x 128 mels, in which keys can be heard, as 64 x 16 latents of eight channels; told what `text` is."""
     add_autoencoder(config, "tiny-128")
     config.model.frames = 512
-    base.add_conditions(config, base.BYTES | {"length": 96, "width": 128, "layers": 2, "heads": 4})
-    config.network.update({"channels": (64, 96, 160), "num_res_blocks": 1, "attention_levels": (2,)})
-    config.network.update({"num_heads": 4, "groups": 16})
+    base.add_conditions(config, base.BYTES | {"length": 96, "width": 128, "layers": 2, "heads": 4, "buckets": 2_048})
+    config.network.update({"channels": (32, 64, 96), "num_res_blocks": 1, "attention_levels": (2,)})
+    config.network.update({"num_heads": 4, "groups": 8})
     config.sampler.num_steps = 20
     config.batch_size = 8
     base.learn_fast(config)
-    base.shorten(config, num_steps=4_500, every=1_500, learning_rate=1e-3, ema_max=0.999)
+    base.shorten(config, num_steps=6_000, every=1_500, learning_rate=1e-3, ema_max=0.999)
 
 
 def tiny_pooled(config):
@@ -65,7 +65,7 @@ def tiny_pooled(config):
     tiny_text(config)
     config.conditions.text.pooled = True
     config.network.num_heads = 0
-    config.network.head_width = 40
+    config.network.head_width = 24
 
 
 PRESETS = {"256x256": full, "text": text, "tiny": tiny, "tiny-text": tiny_text, "tiny-pooled": tiny_pooled}

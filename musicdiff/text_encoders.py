@@ -60,7 +60,7 @@ def condition(load: Callable[[], Encoder], *, width: int, length: int, pooled: b
     return Condition(
         refuse=lambda value: None if isinstance(value, str) else f"must be text, not {value!r}",
         read=read,
-        embedder=lambda vector_width: PooledEmbedder(vector_width) if pooled else TokenEmbedder(),
+        embedder=lambda vector_width: PooledEmbedder(vector_width) if pooled else TokenEmbedder(vector_width),
         fingerprint=hashlib.sha256(f"{fingerprint} {length}".encode()).hexdigest(),
         remark=remark,
     )

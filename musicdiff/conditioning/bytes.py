@@ -12,21 +12,24 @@ from musicdiff.networks.conditioned import Encoded, PooledEmbedder, TokenEmbedde
 from musicdiff.typing import Condition
 
 
-def build(*, length: int = 128, width: int = 512, layers: int = 4, heads: int = 8, pooled: bool = False) -> Condition:
+def build(
+    *, length: int = 128, width: int = 512, layers: int = 4, heads: int = 8, buckets: int = 4096, pooled: bool = False
+) -> Condition:
     """Value: (ids int32 [n, length], mask bool [n, length]), a beginning and then bytes.
 
     Args:
         length: tokens of a text; a longer one is cut, between two characters
         width: of a token
         layers, heads: of the encoder
-        pooled: the text is one vector instead of tokens to attend to
+        buckets: rows of its table of words, for each length of 2 to 8 bytes
+        pooled: the text is one vector, without tokens to attend to
     Raises:
         UsageError: sizes that do not fit together
     """
-    if min(length, width, layers, heads) < 1 or length < 2 or width % heads:
+    if min(length, width, layers, heads, buckets) < 1 or length < 2 or width % heads:
         raise UsageError(
-            f"condition 'bytes': length={length}, width={width}, layers={layers}, heads={heads}: a text has 2 tokens or more, "
-            "and heads must divide the width"
+            f"condition 'bytes': length={length}, width={width}, layers={layers}, heads={heads}, buckets={buckets}: a text has 2 tokens or "
+            "more, there is one of each at least, and heads must divide the width"
         )
 
     def read(values: Sequence[str | None]) -> tuple[np.ndarray, np.ndarray]:
@@ -38,8 +41,8 @@ def build(*, length: int = 128, width: int = 512, layers: int = 4, heads: int = 
         return ids, mask
 
     def embedder(vector_width: int) -> Encoded:
-        head = PooledEmbedder(vector_width) if pooled else TokenEmbedder()
-        return Encoded(ByteEncoder(width, layers, heads), head)
+        head = PooledEmbedder(vector_width) if pooled else TokenEmbedder(vector_width)
+        return Encoded(ByteEncoder(width, layers, heads, buckets), head)
 
     def remark(text: str) -> str | None:
         whole, kept = (len(encode(text, size)) for size in (None, length - 1))

@@ -13,7 +13,7 @@ from musicdiff.typing import Cond, Params
 
 
 class Embedding(NamedTuple):
-    """What a network is told: a vector [B, E] beside the noise level, or tokens [B, L, D] with their mask bool [B, L] to attend to.
+    """What a network is told: a vector [B, E] beside the noise level, tokens [B, L, D] with their mask bool [B, L] to attend to, or both.
 
     Of an example without the condition it is a learned null: its mask has a token, always, for a softmax over none is NaN.
     """
@@ -92,16 +92,23 @@ class ClassEmbedder(nn.Module):
 
 
 class TokenEmbedder(nn.Module):
-    """Tokens as they are; of an absent text one learned null token, and nothing behind it."""
+    """Tokens as they are, and their mean as a vector; of an absent text one learned null token, and nothing behind it.
+
+    Attention that begins by looking everywhere alike learns late what to look at: the vector says what a text is about from the first
+    step on (arXiv 2205.11487, section 2.3).
+    """
+
+    width: int
 
     @nn.compact
     def __call__(self, value: tuple[Array, Array], present: Array) -> Embedding:
         """value: tokens [B, L, D] and mask [B, L]."""
         tokens, mask = value
+        vector = PooledEmbedder(self.width, name="pooled")(value, present).vector
         null = self.param("null", nn.initializers.normal(1.0), tokens.shape[-1:], jnp.float32).astype(tokens.dtype)
         present = (present & mask.any(1))[:, None]  # a text of no tokens says nothing
         first = jnp.arange(tokens.shape[1]) == 0
-        return Embedding(tokens=jnp.where(present[..., None], tokens, null), mask=jnp.where(present, mask, first))
+        return Embedding(vector, jnp.where(present[..., None], tokens, null), jnp.where(present, mask, first))
 
 
 class PooledEmbedder(nn.Module):
