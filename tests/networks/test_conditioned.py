@@ -11,22 +11,22 @@ from musicdiff.networks import conditioned
 from musicdiff.networks.byte_encoder import ByteEncoder
 from musicdiff.networks.conditioned import ClassEmbedder, Encoded, NumberEmbedder, PooledEmbedder, TokenEmbedder
 
-WIDTH, SIZE, LENGTH = 6, 4, 5
+WIDTH, SIZE, LENGTH = 6, 4, 9
 RNG = np.random.default_rng(0)
 PRESENT = np.array([True, False, True, False])
-MASK = np.arange(LENGTH) < np.int32([5, 3, 1, 0])[:, None]
+MASK = np.arange(LENGTH) < np.int32([LENGTH, 3, 1, 0])[:, None]
 TOKENS = (RNG.normal(size=(SIZE, LENGTH, 3)).astype(np.float32), MASK)
 BYTES = (RNG.integers(0, 257, (SIZE, LENGTH)).astype(np.int32), MASK)
 NUMBERS = np.float32([-1.0, 0.3, 1.0, 0.0])
 CLASSES = np.int32([0, 4, 2, 1])
-ENCODER = ByteEncoder(width=4, layers=1, heads=2)
+ENCODER = ByteEncoder(width=4, layers=1, heads=2, buckets=16)
 # {name: (embedder, value, another value)}
 CASES = {
     "number": (NumberEmbedder(WIDTH), NUMBERS, NUMBERS[::-1]),
     "class": (ClassEmbedder(WIDTH, 5), CLASSES, CLASSES[::-1]),
-    "tokens": (TokenEmbedder(), TOKENS, (TOKENS[0][::-1], MASK[::-1])),
+    "tokens": (TokenEmbedder(WIDTH), TOKENS, (TOKENS[0][::-1], MASK[::-1])),
     "pooled": (PooledEmbedder(WIDTH), TOKENS, (TOKENS[0][::-1], MASK[::-1])),
-    "bytes": (Encoded(ENCODER, TokenEmbedder()), BYTES, (BYTES[0][::-1], MASK[::-1])),
+    "bytes": (Encoded(ENCODER, TokenEmbedder(WIDTH)), BYTES, (BYTES[0][::-1], MASK[::-1])),
     "pooled bytes": (Encoded(ENCODER, PooledEmbedder(WIDTH)), BYTES, (BYTES[0][::-1], MASK[::-1])),
 }
 every_embedder = pytest.mark.parametrize("name", CASES)
@@ -65,13 +65,14 @@ def test_an_example_is_told_alone_as_in_a_batch(name):
 
 
 @every_embedder
-def test_it_gives_a_vector_or_tokens_to_attend_to(name):
+def test_it_gives_a_vector_and_tokens_to_attend_to_if_any(name):
     told = embedding(name)(CASES[name][1], PRESENT)
+    assert told.vector.shape == (SIZE, WIDTH)
     if told.tokens is None:
-        assert told.vector.shape == (SIZE, WIDTH) and told.mask is None
+        assert told.mask is None
     else:
-        assert told.vector is None and told.mask.shape == told.tokens.shape[:2] == (SIZE, LENGTH)
-        np.testing.assert_array_equal(told.mask.sum(1), [5, 1, 1, 1])  # the null is one token, and no row is empty
+        assert told.mask.shape == told.tokens.shape[:2] == (SIZE, LENGTH)
+        np.testing.assert_array_equal(told.mask.sum(1), [LENGTH, 1, 1, 1])  # the null is one token, and no row is empty
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(told))
 
 
@@ -83,8 +84,8 @@ def test_absent_values_and_nulls_have_their_own_gradients(name):
 
     def total(params, present):
         told = module.apply(params, value, present)
-        whole = told.vector if told.tokens is None else told.tokens * told.mask[..., None]
-        return jnp.sum(whole**2)
+        tokens = 0.0 if told.tokens is None else told.tokens * told.mask[..., None]
+        return jnp.sum(told.vector**2) + jnp.sum(tokens**2)
 
     gradients = jax.jit(jax.grad(total))
     for present in (True, False):
@@ -120,25 +121,24 @@ def tell(*names):
 
 def test_vectors_are_added_and_tokens_stand_side_by_side():
     told, alone = tell("number", "class", "pooled", "tokens")
-    np.testing.assert_allclose(
-        told["embedding"], sum(alone[name]["embedding"] for name in ("number", "class", "pooled")), atol=1e-6
-    )
+    np.testing.assert_allclose(told["embedding"], sum(each["embedding"] for each in alone.values()), atol=1e-6)
     np.testing.assert_array_equal(told["tokens"], alone["tokens"]["tokens"])
     assert told["tokens"].shape == (SIZE, LENGTH, 3)
 
 
 def test_a_network_is_told_only_what_there_is():
     assert set(tell("number")[0]) == {"embedding"}
-    assert set(tell("bytes")[0]) == {"tokens", "mask"}
+    assert set(tell("bytes")[0]) == {"embedding", "tokens", "mask"}
 
 
 def test_two_texts_are_one_sequence():
-    embedders = {"a": TokenEmbedder(), "b": TokenEmbedder()}
+    embedders = {"a": TokenEmbedder(WIDTH), "b": TokenEmbedder(WIDTH)}
     cond = {name: {"value": TOKENS, "present": PRESENT ^ (name == "b")} for name in embedders}
-    params = {name: {"null": np.full(3, i, np.float32)} for i, name in enumerate(embedders)}
+    pooled = {"dense": {"kernel": np.ones((3, WIDTH)), "bias": np.zeros(WIDTH)}, "null": np.zeros(WIDTH)}
+    params = {name: {"null": np.full(3, i, np.float32), "pooled": pooled} for i, name in enumerate(embedders)}
     told = conditioned.embed(embedders, params, cond)
     assert told["tokens"].shape == (SIZE, 2 * LENGTH, 3)
-    np.testing.assert_array_equal(told["mask"].sum(1), [5 + 1, 1 + 3, 1 + 1, 1 + 1])
+    np.testing.assert_array_equal(told["mask"].sum(1), [LENGTH + 1, 1 + 3, 1 + 1, 1 + 1])
     np.testing.assert_array_equal(told["tokens"][1, 0], np.zeros(3))
     np.testing.assert_array_equal(told["tokens"][0, LENGTH], np.ones(3))
 
