@@ -52,6 +52,7 @@ _CONDITIONS = (
     "conditions.text.width=8",
     "conditions.text.layers=1",
     "conditions.text.heads=2",
+    "conditions.text.buckets=32",
     "conditions.style.capacity=6",
 )
 _AUTOENCODER = (

@@ -29,7 +29,7 @@ FULL_SIZE = ("mel:1024x128", "mel:512x128", "latent:256x256")  # the longest fir
 SHORTEST = "latent:256x256"  # that music fits in
 ONE_SHOTS = "waveform:drums"  # where the tracks are shorter than all of those
 STEREO = "mel:stereo"  # before all of them where most tracks are wide
-TINY = "latent:tiny"
+TINY, TINY_ONE_SHOTS = "latent:tiny", "waveform:tiny"  # where there is too little; the second as long as ONE_SHOTS
 DRAWS = 40_000 * 16  # clips that a full-size run sees: its last milestone by the effective batch
 ENOUGH_CLIPS = 1_000  # each is then seen 640 times; with fewer a network of 113M parameters learns them by heart
 ENOUGH_FOR_TINY = 100
@@ -189,10 +189,12 @@ def _lost_in_mono(audio: np.ndarray) -> float:
 def _recommend(lengths: np.ndarray, wide: np.ndarray, clips: Mapping[str, int]) -> str:
     typical = float(np.median(lengths)) if len(lengths) else 0.0
     best = (STEREO, *FULL_SIZE) if 2 * wide.sum() >= len(wide) else FULL_SIZE
-    for config in [config for config in best if CONFIGS[config] <= typical] or [ONE_SHOTS]:
+    fitting = [config for config in best if CONFIGS[config] <= typical]
+    for config in fitting or [ONE_SHOTS]:
         if clips[config] >= ENOUGH_CLIPS:
             return config
-    return TINY if clips[TINY] >= ENOUGH_FOR_TINY else ""
+    tiny, count = (TINY, clips[TINY]) if fitting else (TINY_ONE_SHOTS, clips[ONE_SHOTS])
+    return tiny if count >= ENOUGH_FOR_TINY else ""
 
 
 def _count(values) -> dict[str, int]:
@@ -244,7 +246,7 @@ def render(report: Report) -> str:
             f"  too little for a full-size run, which draws {DRAWS:,} clips: at least {ENOUGH_CLIPS:,} different ones keep it from learning "
             f"them by heart; add {report.missing_hours:.2f} hours for {SHORTEST}"
         )
-    lines.append(f"  recommended: {report.config or f'none: even {TINY} needs {ENOUGH_FOR_TINY} clips'}")
+    lines.append(f"  recommended: {report.config or f'none: even the tiny ones need {ENOUGH_FOR_TINY} clips'}")
     return "\n".join(lines)
 
 

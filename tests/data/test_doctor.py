@@ -97,7 +97,7 @@ def test_clips_are_counted_as_batches_cut_them():
     assert report.missing_hours == pytest.approx((1000 - 3) * doctor.SPEC.seconds(256) / 3600)
     assert report.config == ""
     assert f"add {report.missing_hours:.2f} hours for latent:256x256" in render(report)
-    assert "recommended: none: even latent:tiny needs 100 clips" in render(report)
+    assert "recommended: none: even the tiny ones need 100 clips" in render(report)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,8 @@ def test_clips_are_counted_as_batches_cut_them():
         (99, 512, 0, "", True),
         (1000, 300, 0, "latent:256x256", False),  # longer clips would be silence for the most part
         (1000, 10, 0, "waveform:drums", False),  # one-shots
+        (999, 10, 0, "waveform:tiny", True),
+        (99, 10, 0, "", True),
         (1000, 1024, 500, "mel:stereo", False),
         (1000, 1024, 499, "mel:1024x128", False),  # most of it is mono
         (999, 1024, 499, "mel:512x128", False),
