@@ -6,6 +6,7 @@ import shlex
 
 import click
 
+from musicdiff import cli_evaluate
 from musicdiff.errors import DataError, UsageError, exit_codes
 
 FORWARD = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -17,7 +18,9 @@ def main() -> None:
         cli(standalone_mode=True)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.group(
+    commands=cli_evaluate.COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
+)
 @click.version_option(package_name="musicdiff-jax", prog_name="musicdiff")
 def cli() -> None:
     """Music generation with diffusion models in JAX and Flax."""

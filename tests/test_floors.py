@@ -95,7 +95,7 @@ def importers(package):
         ("ml_collections", {"config", "configs"}),
         ("tensorflow", {"data"}),
         ("flax", {"networks", "interop"}),
-        ("click", {"cli"}),
+        ("click", {"cli", "cli_evaluate"}),
         ("torch", set()),
         ("diffusers", set()),
         ("transformers", set()),

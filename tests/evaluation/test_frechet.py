@@ -1,7 +1,5 @@
 """The Fréchet distance against closed forms, of full and of low rank; and of FMA-Pop's published statistics."""
 
-import zipfile
-
 import numpy as np
 import pytest
 
@@ -9,7 +7,6 @@ from musicdiff import pretrained
 from musicdiff.errors import DataError, UsageError
 from musicdiff.evaluation import frechet, moments
 from musicdiff.evaluation.moments import Moments
-from musicdiff.pretrained import Wheel
 
 RNG = np.random.default_rng(0)
 WIDTH = 40
@@ -125,14 +122,6 @@ def test_the_floor_is_what_the_reference_scores_against_itself():
     assert error < 0.03 * frechet.floor(reference, count)
 
 
-FADTK = Wheel(
-    package="fadtk",
-    version="1.1.0",
-    sha256="69002a10478a82bb7452521c0d8a4fbaefd6eb423f991edac5c26d9ad5628adc",
-    size=82_735_055,
-    licence="MIT",
-    contents="statistics of FMA-Pop",
-)
 # |mu|^2, tr, C, distance to N(0, I)
 FMA_POP = {
     "vggish": (11.3988660207, 12.7961981073, 160.33, 93.8361997071),
@@ -142,9 +131,10 @@ FMA_POP = {
 
 
 @pytest.mark.network
-def test_the_published_statistics_of_fma_pop(tmp_path):
-    with zipfile.ZipFile(pretrained._download(FADTK, tmp_path)) as wheel:
-        path = wheel.extract("fadtk/stats/fma_pop.npz", tmp_path)
+def test_the_published_statistics_of_fma_pop(monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+    list(pretrained.fetch("fadtk"))
+    path = pretrained.find("fadtk") / "fma_pop.npz"
     for name, (square, trace, constant, to_normal) in FMA_POP.items():
         found = moments.read(path, name)
         normal = Moments(np.zeros_like(found.mean), np.eye(len(found.mean)))

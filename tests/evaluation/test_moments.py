@@ -108,3 +108,36 @@ def test_files_that_cannot_be_read(tmp_path):
         np.savez(path, **{"vggish.mu": np.zeros(3), "vggish.cov": covariance})
         with pytest.raises(DataError, match=r"vggish\.mu \[3\] and vggish\.cov \[., .\] are no finite mean"):
             moments.read(path, "vggish")
+
+
+def test_words_are_kept_beside_them(tmp_path):
+    path, found = tmp_path / "statistics.npz", moments.of(windows(40))
+    words = {"protocol": "16 kHz, Köln", "weights": "", "clips": 40, "seconds": 0.1}
+    moments.write(path, {"clap:music": found, "vggish": found}, {"clap:music": words})
+    assert moments.read_words(path) == {"clap:music": words, "vggish": {}}
+    np.testing.assert_array_equal(moments.read(path, "clap:music").covariance, found.covariance)
+
+
+def test_words_of_files_that_cannot_be_read(tmp_path):
+    path = tmp_path / "statistics.npz"
+    with pytest.raises(DataError, match="does not exist"):
+        moments.read_words(path)
+    path.write_bytes(b"text")
+    with pytest.raises(DataError, match="is damaged, or no"):
+        moments.read_words(path)
+
+
+def test_damage_changes_nothing_that_is_read(tmp_path):
+    """Wherever a byte is another: what is read is what was written, or there is a DataError."""
+    path, found = tmp_path / "statistics.npz", Moments(np.array([0.25]), np.array([[2.0]]), 3)
+    moments.write(path, {"a": found}, {"a": {"weights": "w"}})
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 3):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ (0xFF, 0x08, 0x01)[at % 9 // 3]]) + whole[at + 1 :])
+        try:
+            read, words = moments.read(path, "a"), moments.read_words(path)["a"]
+        except DataError:
+            continue
+        assert (read.mean, read.covariance) == (found.mean, found.covariance)
+        # Where the table of contents is damaged, zipfile may find fewer entries.
+        assert read.windows in (3, None) and words.get("weights") in ("w", None)

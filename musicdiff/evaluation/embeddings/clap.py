@@ -5,49 +5,78 @@ from functools import lru_cache
 import jax
 import jax.numpy as jnp
 import numpy as np
+from etils import epath
 from jax import Array
 
 from musicdiff.audio import stft
-from musicdiff.interop.laion_clap import FILES, convert
-from musicdiff.networks.htsat import network_of
+from musicdiff.errors import DataError
+from musicdiff.evaluation.embedding import Embedding, Windows
+from musicdiff.interop import pickles
+from musicdiff.interop.laion_clap import convert
+from musicdiff.networks.htsat import Htsat, network_of
+from musicdiff.pretrained.clap import PUBLISHED
 from musicdiff.typing import Params
+from musicdiff.weights import sha256
 
-__all__ = [
-    "FILES",
-    "HOP",
-    "LICENCE",
-    "PUBLISHED",
-    "SAMPLE_RATE",
-    "WINDOW",
-    "convert",
-    "embed",
-    "log_mel",
-    "windows",
-    "zero_padded",
-]
-
-LICENCE, PUBLISHED = "CC0-1.0, as laion_clap says of itself", "checkpoints of laion_clap"
+VARIANTS = ("audio", "music", "audio-fadtk", "music-fadtk")
+NETWORKS = {"audio": Htsat(), "music": Htsat(128, (2, 2, 12, 2))}
 SAMPLE_RATE = 48_000
 WINDOW, HOP = 480_000, 48_000  # of 10 s, every second
 N_FFT, FRAME_HOP, NUM_MELS, F_MIN, F_MAX = 1024, 480, 64, 50.0, 14_000.0
 POWER_FLOOR = 1e-10
+PROTOCOL = (
+    "dB of 64 Slaney bands of 50-14000 Hz, frames of 1024 every 480 samples, mirrored at the ends, samples of 16 bits; "
+    "512 numbers of length 1; windows of 10 s every second"
+)
+FILLED = "whole ones; a clip below 10 s as often as it fits whole, then zeros"
+FILLED_BY_FADTK = "one at each second of the clip, zeros behind its end, as fadtk has it"
 
 
-def windows(audio: np.ndarray) -> np.ndarray:
-    """[N] at SAMPLE_RATE -> [n, WINDOW]: a window each second as long as there are whole ones.
+def build(variant: str, weights: epath.PathLike | None) -> Embedding:
+    """weights: the published file; None where it belongs."""
+    variant = variant or VARIANTS[0]
+    trained, _, fadtk = variant.partition("-")
+    path = weights or PUBLISHED[trained].find()
+    params = convert(pickles.read(path), str(path))
+    if network_of(params) != NETWORKS[trained] or len(params["scale"]) != NUM_MELS:
+        raise DataError(f"{path} is of another network than {PUBLISHED[trained].name}, which clap:{trained} reads")
+    return Embedding(
+        name=f"clap:{variant}",
+        protocol=f"CLAP of {trained}; {PROTOCOL}, {FILLED_BY_FADTK if fadtk else FILLED}",
+        sample_rate=SAMPLE_RATE,
+        window=WINDOW,
+        hop=HOP,
+        width=NETWORKS[trained].projected,
+        weights=sha256(path),
+        params=jax.device_put(params),
+        cut=cut_zero_padded if fadtk else cut,
+        apply=embed,
+    )
 
-    A clip shorter than 10 s is one window, as in laion_clap: the clip as often as it fits whole, then zeros. Samples are rounded to 16 bits there.
+
+def cut(audio: np.ndarray) -> Windows:
+    """[N] -> [n, WINDOW]: a window each second as long as there are whole ones.
+
+    A clip shorter than 10 s is one window, as in laion_clap: the clip as often as it fits whole, then zeros; all but the clip itself is padding.
+    Samples are rounded to 16 bits there.
     """
-    if len(audio) < WINDOW:
-        repeated = np.tile(audio, WINDOW // max(len(audio), 1))
+    if not len(audio):
+        return _none()
+    padding = max(0, 1 - len(audio) / WINDOW)
+    if padding:
+        repeated = np.tile(audio, WINDOW // len(audio))
         audio = np.pad(repeated, (0, WINDOW - len(repeated)))
-    return np.lib.stride_tricks.sliding_window_view(_sixteen_bits(audio), WINDOW)[::HOP].copy()
+    windows = _view(audio)
+    return Windows(windows, np.full(len(windows), padding, np.float32))
 
 
-def zero_padded(audio: np.ndarray) -> np.ndarray:
-    """`windows` as fadtk cuts them, and as its published statistics were made: one at each whole second of the clip, zeros behind its end."""
-    padded = np.pad(_sixteen_bits(audio), (0, WINDOW))
-    return np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[: len(audio) : HOP].copy()
+def cut_zero_padded(audio: np.ndarray) -> Windows:
+    """The same as fadtk does it, and as its published statistics were made: a window at each whole second of the clip, zeros behind its end."""
+    if not len(audio):
+        return _none()
+    starts = np.arange(0, len(audio), HOP)
+    windows = _view(np.pad(audio, (0, WINDOW)))[: len(starts)]
+    return Windows(windows, np.maximum(0, 1 - (len(audio) - starts) / WINDOW).astype(np.float32))
 
 
 def embed(params: Params, windows: Array) -> Array:
@@ -72,6 +101,15 @@ def filter_bank() -> np.ndarray:
     import librosa.filters
 
     return librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=NUM_MELS, fmin=F_MIN, fmax=F_MAX).T
+
+
+def _none() -> Windows:
+    return Windows(np.zeros((0, WINDOW), np.float32), np.zeros(0, np.float32))
+
+
+def _view(audio: np.ndarray) -> np.ndarray:
+    """Windows every HOP samples, [n, WINDOW], which share their memory: each sample is in ten."""
+    return np.lib.stride_tricks.sliding_window_view(_sixteen_bits(audio), WINDOW)[::HOP]
 
 
 def _sixteen_bits(audio: np.ndarray) -> np.ndarray:
