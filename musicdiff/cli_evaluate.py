@@ -191,6 +191,33 @@ def statistics(folder, out, name, weights) -> None:
         click.echo(f"left out {clip}: {reason}")
 
 
+@evaluate.command()
+@click.argument("generated", metavar="GEN")
+@click.option("--workdir", help="The run whose training tracks clips may copy.")
+@click.option("--training", metavar="FOLDER", help="Of the tracks that they may copy, where there is no workdir.")
+@click.option(
+    "--held-out", metavar="FOLDER", help="Of the same kind of music, never trained on: it sets the threshold."
+)
+@click.option("--seed", default=0, show_default=True, callback=seeds, help="Of how held-out tracks are halved.")
+@click.option("--out", default="copies.png", show_default=True, metavar="PNG", help="Picture of both distributions.")
+@in_json
+def copies(generated, workdir, training, held_out, seed, out, as_json) -> None:
+    """Find clips in GEN that are nearer to a training track than held-out clips are."""
+    if bool(workdir) == bool(training and held_out) or (workdir and (training or held_out)):
+        raise UsageError("what may be copied is --workdir RUN, or --training FOLDER and --held-out FOLDER")
+
+    from musicdiff import parallel
+    from musicdiff.evaluation import copies as evaluation
+
+    parallel.keep_compilations()
+    if workdir:
+        found = evaluation.of_workdir(workdir, generated, seed=seed)
+    else:
+        found = evaluation.of_folders(generated, training, held_out, seed=seed)
+    evaluation.save_picture(out, found)
+    _echo(found, evaluation.render, as_json)
+
+
 def _load(name: str, weights: str | None) -> Any:
     from musicdiff import parallel
     from musicdiff.evaluation import embedding

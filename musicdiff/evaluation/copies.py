@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from etils import epath
 
-from musicdiff import data
+from musicdiff import data, generation
 from musicdiff.audio.mel import MelSpec
 from musicdiff.errors import DataError
 from musicdiff.evaluation import fingerprints, sounds
@@ -19,6 +19,8 @@ from musicdiff.evaluation.sounds import Trained
 from musicdiff.training import curves
 
 RATE = 0.01  # of clips that are no copies, flagged
+HELD_OUT = 400  # clips, at most
+SPEC = MelSpec()  # whose rate and width folders are read at
 LISTED = 20
 
 Sounds = Iterable[tuple[str, np.ndarray]]  # (name, audio float32 [N, C])
@@ -86,7 +88,7 @@ def measure(generated: Sounds, training: Sounds, held_out: Sounds, rate: int, *,
     )
 
 
-def of_run(trained: Trained, generated: Sounds, *, count: int = 400, seed: int = 0) -> Copies:
+def of_run(trained: Trained, generated: Sounds, *, count: int = HELD_OUT, seed: int = 0) -> Copies:
     """`measure` of clips at the run's rate, against its own training tracks and at most `count` clips of its held-out ones.
 
     Raises DataError where the data are gone or have changed.
@@ -94,6 +96,34 @@ def of_run(trained: Trained, generated: Sounds, *, count: int = 400, seed: int =
     held_out = list(sounds.real(trained, "test", count))  # first: it checks that the data are those of the run
     spec = MelSpec(**trained.generator.config["mel"])
     return measure(generated, training_tracks(trained), held_out, spec.sample_rate, seed=seed)
+
+
+def of_workdir(workdir: str, generated: str, *, count: int = HELD_OUT, seed: int = 0) -> Copies:
+    """`of_run` of a folder of clips and the run in `workdir`."""
+    trained = Trained(workdir, generation.load(workdir))
+    return of_run(trained, folder(generated, MelSpec(**trained.generator.config["mel"])), count=count, seed=seed)
+
+
+def of_folders(generated: str, training: str, held_out: str, *, count: int = HELD_OUT, seed: int = 0) -> Copies:
+    """`measure` of folders of clips and tracks; held-out tracks are cut into clips as long as the generated ones are in the middle.
+
+    Raises DataError for a folder that is missing or without audio, and for a file that cannot be read.
+    """
+    asked = list(folder(generated))
+    length = int(np.median([len(audio) for _, audio in asked]))
+    pieces = [
+        (f"{name} {start}", audio[start : start + length])
+        for name, audio in folder(held_out)
+        for start in range(0, max(1, len(audio) - length + 1), length)
+    ]
+    chosen = np.unique(np.linspace(0, len(pieces) - 1, min(count, len(pieces))).astype(int))
+    return measure(asked, folder(training), [pieces[i] for i in chosen], SPEC.sample_rate, seed=seed)
+
+
+def folder(path: str, spec: MelSpec = SPEC) -> Iterator[tuple[str, np.ndarray]]:
+    """The audio files of a tree as (name, audio [N, C]), at the rate and width of a front end."""
+    for track in data.open_source(f"folder:{path}").tracks:
+        yield track.name, track.read(sample_rate=spec.sample_rate, channels=spec.channels)[0]
 
 
 def training_tracks(trained: Trained) -> Iterator[tuple[str, np.ndarray]]:
