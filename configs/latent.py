@@ -3,7 +3,7 @@
     python run_train.py --config=configs/latent.py            256 x 256 -> 32 x 32, 113.7M parameters
     python run_train.py --config=configs/latent.py:text       the same, told a caption, a style, a tempo and a key: 167.7M parameters
     python run_train.py --config=configs/latent.py:tiny       512 x 32 -> 128 x 8, minutes on two CPU cores
-    python run_train.py --config=configs/latent.py:tiny-text  512 x 128 -> 64 x 16, told what `text` is, 84 minutes of one CPU core
+    python run_train.py --config=configs/latent.py:tiny-text  512 x 128 -> 64 x 16, told what `text` is, an hour of one CPU core
 
 Without --config.vae.path=RUN the autoencoder is trained first, by `config.vae`. Device, hours and score at full size: not measured. Tiny, seed 0, two
 CPU cores, busy: 6 min 42 s, held-out error of the autoencoder 2.4 dB, held-out loss 0.417; roughness of eight clips 0.82 to 1.07 of real ones.
