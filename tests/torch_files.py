@@ -5,6 +5,7 @@ import zipfile
 
 import jax
 import numpy as np
+from flax.traverse_util import flatten_dict
 
 from musicdiff.interop import laion_clap, torchvggish
 
@@ -24,16 +25,18 @@ def save(path, tensors):
     return path
 
 
-def draw(network, inputs, seed=0):
+def draw(network, inputs, seed=0, dtype=np.float32):
     """Weights such that every layer matters and no variance is negative."""
-    shapes = jax.eval_shape(network.init, jax.random.key(0), jax.ShapeDtypeStruct(inputs, np.float32))["params"]
+    shapes = jax.eval_shape(network.init, jax.random.key(0), jax.ShapeDtypeStruct(inputs, dtype))["params"]
     rng = np.random.default_rng(seed)
 
-    def one(leaf):
+    def one(path, leaf):
         drawn = rng.standard_normal(leaf.shape).astype(np.float32)
+        if path[-1].key == "embedding":
+            return drawn
         return abs(drawn) if leaf.ndim == 1 else drawn * np.float32(leaf.shape[-1] / leaf.size) ** 0.5
 
-    return jax.tree.map(one, shapes)
+    return jax.tree_util.tree_map_with_path(one, shapes)
 
 
 def vggish(params):
@@ -57,6 +60,18 @@ def clap(params):
     mean, variance = np.zeros_like(params["scale"]), np.full_like(params["scale"], 1 - laion_clap.EPS)
     leaves = {"weight": params["scale"], "bias": params["shift"], "running_mean": mean, "running_var": variance}
     return tensors | {f"audio_branch.bn0.{leaf}": value for leaf, value in leaves.items()}
+
+
+def clap_text(params):
+    """Parameters of networks.clap_text.ClapText as laion_clap names and lays them."""
+    layers = {}
+    for path, value in flatten_dict(params, sep="/").items():
+        layer, _, leaf = path.rpartition("/")
+        layers.setdefault(layer, {})[leaf] = value
+    blocks = range(sum(name.endswith("/query") for name in layers))
+    return _layers(
+        layers, {ours.format(i): theirs.format(i) for ours, theirs in laion_clap.TEXT.items() for i in blocks}
+    )
 
 
 def _layers(params, names, prefix=""):

@@ -33,9 +33,9 @@ def tensor(tensors: Mapping[str, np.ndarray], name: str, source: str) -> np.ndar
     return np.array(found, np.float32)
 
 
-def check(params: Params, network: Any, inputs: tuple[int, ...], source: str) -> Params:
-    """The parameters, if they are all that the network has, in its shapes. Raises DataError. inputs: the shape of what it takes."""
-    shapes = jax.eval_shape(network.init, jax.random.key(0), jax.ShapeDtypeStruct(inputs, np.float32))["params"]
+def check(params: Params, network: Any, inputs: tuple[int, ...], source: str, dtype: Any = np.float32) -> Params:
+    """The parameters, if they are all that the network has, in its shapes. Raises DataError. inputs, dtype: shape and type of what it takes."""
+    shapes = jax.eval_shape(network.init, jax.random.key(0), jax.ShapeDtypeStruct(inputs, dtype))["params"]
     wanted = {"/".join(path): leaf.shape for path, leaf in flatten_dict(shapes).items()}
     found = {"/".join(path): leaf.shape for path, leaf in flatten_dict(params).items()}
     for name in sorted(wanted.keys() | found.keys()):
