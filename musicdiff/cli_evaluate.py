@@ -195,9 +195,7 @@ def statistics(folder, out, name, weights) -> None:
 @click.argument("generated", metavar="GEN")
 @click.option("--workdir", help="The run whose training tracks clips may copy.")
 @click.option("--training", metavar="FOLDER", help="Of the tracks that they may copy, where there is no workdir.")
-@click.option(
-    "--held-out", metavar="FOLDER", help="Of the same kind of music, never trained on: it sets the threshold."
-)
+@click.option("--held-out", metavar="FOLDER", help="Of such music, never trained on: it sets the threshold.")
 @click.option("--seed", default=0, show_default=True, callback=seeds, help="Of how held-out tracks are halved.")
 @click.option("--out", default="copies.png", show_default=True, metavar="PNG", help="Picture of both distributions.")
 @in_json
@@ -210,12 +208,75 @@ def copies(generated, workdir, training, held_out, seed, out, as_json) -> None:
     from musicdiff.evaluation import copies as evaluation
 
     parallel.keep_compilations()
-    if workdir:
-        found = evaluation.of_workdir(workdir, generated, seed=seed)
-    else:
-        found = evaluation.of_folders(generated, training, held_out, seed=seed)
+    sources = (generated, training, held_out)
+    found = (
+        evaluation.of_workdir(workdir, generated, seed=seed) if workdir else evaluation.of_folders(*sources, seed=seed)
+    )
     evaluation.save_picture(out, found)
     _echo(found, evaluation.render, as_json)
+
+
+@evaluate.command("filter")
+@click.argument("generated", metavar="GEN")
+@click.argument("reference", metavar="REF")
+@click.option(
+    "--keep",
+    "kept",
+    multiple=True,
+    required=True,
+    metavar="FILTER",
+    help="MEASURE<LIMIT, or >, or a share: lufs<-14, mean_db<75%. May be given again.",
+)
+@by_embedding
+@scoring
+@in_json
+def filter_clips(generated, reference, kept, name, weights, max_padded, seed, as_json) -> None:
+    """The score of GEN before and after leaving clips out, beside random sets of as many: measures mean_db, rms, lufs, flatness."""
+    from musicdiff.evaluation import filters
+
+    keep = [filters.Filter.parse(text) for text in kept]
+    embedding = _load(name, weights)
+
+    from musicdiff.evaluation import listening
+    from musicdiff.evaluation import reference as references
+
+    heard, against = listening.folder(embedding, generated), references.load(embedding, reference)
+    values = {each.measure: filters.measure_folder(generated, each.measure) for each in keep}
+    options = {"label": generated, "max_padded": max_padded, "seed": seed}
+    found = [filters.compare(embedding, heard, values[each.measure], each, against, **options) for each in keep]
+    click.echo(json.dumps([dataclasses.asdict(each) for each in found], indent=2) if as_json else filters.render(found))
+
+
+@evaluate.command()
+@click.argument("folder")
+@by_embedding
+@click.option("--num", default=64, show_default=True, callback=within(4), help="Clips of 10 s, spread over the tracks.")
+@click.option("--seed", default=0, show_default=True, callback=seeds, help="Of all that is drawn.")
+@in_json
+def audit(folder, name, weights, num, seed, as_json) -> None:
+    """Try an embedding on FOLDER: is its distance 0, symmetric, higher the worse the sound, the same in any order?"""
+    embedding = _load(name, weights)
+
+    from musicdiff.evaluation import audit as evaluation
+
+    clips, unreadable = evaluation.excerpts(folder, embedding.sample_rate, count=num)
+    found = evaluation.run(embedding, clips, embedding.sample_rate, seed=seed)
+    found = dataclasses.replace(found, unusable=(*found.unusable, *map(tuple, unreadable)))
+    _echo(found, evaluation.render, as_json)
+
+
+@evaluate.command("clap-score")
+@click.argument("folder")
+@click.option("--embedding", "name", default="clap:music", show_default=True, help="clap:VARIANT.")
+@click.option("--weights", metavar="FILE", help="Of both halves. Default: where `musicdiff weights list` says.")
+@scoring
+@in_json
+def score_prompts(folder, name, weights, max_padded, seed, as_json) -> None:
+    """How alike the clips of FOLDER and the prompts beside them are, and the same clips and others' prompts."""
+    from musicdiff.evaluation import clap_score
+
+    found = clap_score.of_folder(folder, name, weights, max_padded=max_padded, seed=seed)
+    _echo(found, clap_score.render, as_json)
 
 
 def _load(name: str, weights: str | None) -> Any:

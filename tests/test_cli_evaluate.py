@@ -183,6 +183,35 @@ def test_a_folder_has_a_curve_over_clips(call, here):
     assert text.splitlines()[-1] == "told/score_over_clips.png" and (here / "told" / "score_over_clips.png").exists()
 
 
+def test_what_a_filter_does_stands_beside_its_control(call):
+    found = read(call, "evaluate", "filter", "generated", "real", "--keep", "rms<50%", "--keep", "lufs>-60")
+    half, _ = found
+    rms = sorted(half["values"].values())
+    assert half["filter"] == "rms < 50 %" and len(half["random"]) == 20
+    assert sorted(half["values"][name] for name in half["dropped"]) == rms[5:]
+    code, text, _ = call("evaluate", "filter", "generated", "real", "--keep", "rms<50%", *LISTEN)
+    assert code == 0 and "| 5/10 |" in text and "of random sets" in text
+
+
+def test_an_embedding_is_audited(call):
+    found = read(call, "evaluate", "audit", "generated", "--num", 4)
+    assert (found["embedding"], found["clips"], found["unusable"]) == ("melstats", 4, [])
+    assert {curve["name"] for curve in found["curves"]} >= {"noise", "low-pass", "gain", "clipping"}
+    noise = next(curve["scores"] for curve in found["curves"] if curve["name"] == "noise")
+    assert noise == sorted(noise)
+
+
+def test_copies_are_found_among_files(call, here):
+    shutil.copytree(here / "generated", here / "made", symlinks=False)
+    shutil.copy(here / "real" / "clip 03.wav", here / "made" / "copied.wav")
+    code, text, _ = call(
+        "evaluate", "copies", "made", "--training", "real", "--held-out", "louder", "--out", "copies.png", "--json"
+    )
+    first = json.loads(text)["generated"][0]
+    assert code == 0 and (first["clip"], first["track"], first["flagged"]) == ("copied.wav", "clip 03.wav", True)
+    assert (here / "copies.png").stat().st_size > 1000
+
+
 @pytest.mark.parametrize(
     ("words", "module", "function", "more"),
     [
@@ -243,6 +272,17 @@ NAMES = "clap, melstats, musicnn, vggish"
         (["evaluate", "none", "--reference", "none", "--num", "1"], 2, ["--num must be 2 or more, not 1"]),
         (["evaluate", "none", "--reference", "none", "--batch-size", "0"], 2, ["--batch-size must be 1 or more"]),
         (["evaluate", "curve", "one", "--reference", "real"], 3, ["8 clips are needed at least"]),
+        (["evaluate", "filter", "none", "none", "--keep", "pitch<3"], 2, ["'pitch<3' is no filter", "mean_db", "lufs"]),
+        (["evaluate", "filter", "generated", "real", "--keep", "lufs<-90"], 3, ["keeps 0 of 10 clips"]),
+        (["evaluate", "audit", "one", "--num", "3"], 2, ["--num must be 4 or more, not 3"]),
+        (["evaluate", "copies", "none"], 2, ["--workdir RUN", "--training FOLDER"]),
+        (["evaluate", "copies", "none", "--training", "real", "--held-out", "real"], 3, ["none: no such folder"]),
+        (["evaluate", "copies", "none", "--workdir", "nowhere"], 3, ["nowhere"]),
+        (
+            ["evaluate", "clap-score", "generated", "--embedding", "clap:music"],
+            3,
+            ["music_audioset_epoch_15_esc_90.14.pt"],
+        ),
         (["evaluate", "statistics", "generated", "here.txt"], 2, ["call it here.txt.npz"]),
         (["evaluate", "statistics", "one", "here.npz"], 3, ["2 clips are needed"]),
     ],
@@ -252,7 +292,7 @@ def test_bad_input_is_one_line_and_writes_nothing(call, here, arguments, code, w
     moments.write("musicnn.npz", {"musicnn": moments.of(np.eye(3))})
     (here / "text.npz").write_text("no statistics, and no weights")
     before = sorted(path.name for path in here.iterdir())
-    listen = () if "--embedding" in arguments else LISTEN
+    listen = () if {"--embedding", "copies"} & set(arguments) else LISTEN
     found, output, errors = call(*arguments, *listen)
     *progress, last = errors.splitlines()
     assert last.startswith("error: ") and not any(line.startswith(("error", "Traceback")) for line in progress)
