@@ -26,7 +26,7 @@ def resolution(frames: int, num_mels: int, **text):
 def tiny(config):
     """512 x 32 (5.94 s) for two CPU cores; captions of 96 bytes, attended to at the lowest level. 32 bins are too coarse to hear a key in."""
     mel.tiny(config)
-    base.add_conditions(config, base.BYTES | {"length": 96, "width": 96, "layers": 2, "heads": 4, "buckets": 2_048})
+    base.add_conditions(config, base.BYTES | {"length": 96, "width": 96, "layers": 2, "heads": 4, "buckets": 1_024})
     config.network.update({"channels": (48, 64, 96), "num_heads": 4})
 
 

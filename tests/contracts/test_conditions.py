@@ -75,11 +75,10 @@ def test_without_a_value_there_are_zeros_and_no_weights_are_asked_for(name):
     told = jax.eval_shape(
         built(name).embedder(WIDTH).init_with_output, jax.random.key(0), value, jax.ShapeDtypeStruct((5,), bool)
     )[0]
-    if told.vector is not None:
-        assert told.vector.shape == (5, WIDTH) and told.tokens is None and told.mask is None
-    else:
+    assert told.vector.shape == (5, WIDTH)
+    assert (told.tokens is not None) == (told.mask is not None) == (name in ("bytes", "t5", "minilm"))
+    if told.tokens is not None:
         assert told.tokens.shape[:2] == told.mask.shape and told.tokens.shape[0] == 5 and told.mask.dtype == bool
-    assert (told.vector is None) == (name in ("bytes", "t5", "minilm"))
 
 
 @every_condition

@@ -28,7 +28,7 @@ TINY |= {"waveform:tiny"}
 ENCODER = pathlib.Path(__file__).parents[1] / "fixtures/transformers/t5"  # of a published layout, and small
 FULL_SIZE = [text for text in PRESETS if text not in TINY | {"text:t5"}]
 UNET = {"unet": 113_668_609}
-READERS = {"key": 12_800, "style": 33_280, "tempo": 271_872, "text": 12_808_192}  # what embeds the conditions
+READERS = {"key": 12_800, "style": 33_280, "tempo": 271_872, "text": 27_751_424}  # what embeds the conditions
 TOLD = {"unet": 139_673_217, **READERS}
 # {config: (parameters by network, clip [T, F, C] or [T, C], its multiple in mel frames or samples, seconds)}
 NUMBERS = {
@@ -51,7 +51,7 @@ NUMBERS = {
     "waveform:65536": ({"unet": 64_761_490}, (65_536, 1), 256, 2.972),
     "waveform:stereo": ({"unet": 64_762_580}, (131_072, 2), 512, 2.972),
     "waveform:drums": ({"unet": 11_975_378, "style": 33_280}, (32_768, 1), 256, 1.486),
-    "text:minilm": ({"unet": 138_395_265, **READERS, "text": 384}, (256, 256, 1), 8, 2.972),  # tokens of width 384
+    "text:minilm": ({"unet": 138_395_265, **READERS, "text": 198_016}, (256, 256, 1), 8, 2.972),  # tokens of width 384
 }
 KEYS = [
     *("seed", "num_steps", "batch_size", "dtype"),
