@@ -11,19 +11,17 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-import soxr
 from jax import Array
 
+from musicdiff.audio import io
 from musicdiff.audio.mel import MelSpec, mel_power
 
 SPEC = MelSpec(sample_rate=11_025, n_fft=2048, hop=512, num_mels=64, f_min=60.0)
 EDGE = SPEC.n_fft // SPEC.hop // 2  # frames at either end of a clip that hear beyond it, where a track goes on
-SHIFTS = range(
-    0, SPEC.hop, SPEC.hop // 4
-)  # samples: a copy is never more than an eighth of a hop off the frames of one
-PATCH = (
-    60  # frames that are compared, 2.8 s: with its edges, and all shifts, a clip of 65,536 samples at 22,050 Hz has one
-)
+# Samples: a copy is never more than an eighth of a hop off the frames of one.
+SHIFTS = range(0, SPEC.hop, SPEC.hop // 4)
+# Frames that are compared, 2.8 s: with its edges, and all shifts, a clip of 65,536 samples at 22,050 Hz has one.
+PATCH = 60
 CHUNK = 1024  # frames of a track that are searched at once, and of audio that become a picture at once
 SEARCHED = 4  # chunks in a call
 ASKED = 64  # patches in a call
@@ -55,8 +53,7 @@ def asked_for(audio: np.ndarray, rate: int) -> np.ndarray:
 
 
 def _mono(audio: np.ndarray, rate: int) -> np.ndarray:
-    mono = np.asarray(audio, np.float32).mean(axis=1)
-    return mono if rate == SPEC.sample_rate else soxr.resample(mono, rate, SPEC.sample_rate)
+    return io.resample(io.mix(np.asarray(audio, np.float32), 1), rate, SPEC.sample_rate)[:, 0]
 
 
 def _image(mono: np.ndarray) -> np.ndarray:
