@@ -6,7 +6,8 @@ import shlex
 
 import click
 
-from musicdiff import cli_evaluate
+from musicdiff import cli_creative, cli_evaluate
+from musicdiff import cli_options as options
 from musicdiff.errors import DataError, UsageError, exit_codes
 
 FORWARD = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -19,7 +20,8 @@ def main() -> None:
 
 
 @click.group(
-    commands=cli_evaluate.COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
+    commands=(*cli_creative.COMMANDS, *cli_evaluate.COMMANDS),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 @click.version_option(package_name="musicdiff-jax", prog_name="musicdiff")
 def cli() -> None:
@@ -50,106 +52,32 @@ def train(context: click.Context, config: str | None, workdir: str | None) -> No
 
 
 @cli.command()
-@click.option("--workdir", required=True, help="Of a trained model.")
-@click.option("--prompt", metavar="TEXT", help="What the clips are to be, of a model with conditions.")
+@options.sampling
 @click.option("--prompts", "file", metavar="FILE", help="One on each line, for a clip each.")
-@click.option("--style", help="One that the model knows.")
-@click.option("--bpm", type=float, help="Tempo.")
-@click.option("--key", help="Such as 'A minor'.")
-@click.option(
-    "--length", type=float, help="Seconds of the whole piece that a clip is to be from; no shipped preset trains it."
-)
-@click.option(
-    "--negative", metavar="TEXT", help="What guidance leads away from. Default: from clips that are told nothing."
-)
 @click.option("--num", type=int, help="Clips to generate. Default: 4, or one for each line of --prompts.")
-@click.option("--seed", default=0, show_default=True, help="Of the first clip; the others follow.")
-@click.option("--seeds", help="A list such as 3,14,15 instead of --num and --seed.")
 @click.option("--seconds", type=float, help="Of audio, exact to the sample. Default: the model's own length.")
-@click.option("--sampler", "name", help="Default: the one in the model's configuration.")
-@click.option("--steps", type=int, help="Of the sampler.")
-@click.option("--grid", help="How the levels of noise are spaced.")
-@click.option("--option", "options", multiple=True, metavar="NAME=NUMBER", help="Of the sampler, such as eta=1.")
-@click.option("--milestone", default="latest", show_default=True, help="latest, best, or a number of training steps.")
-@click.option("--autoguide", metavar="MILESTONE", help="An earlier one, to be guided away from.")
-@click.option(
-    "--guidance",
-    type=float,
-    help="Scale: 1 is none, 3 far towards what is told. Default: the one in the configuration.",
-)
-@click.option("--interval", metavar="LOW,HIGH", help="The levels, as log-SNR, at which it acts. Default: all.")
-@click.option(
-    "--rescale", type=float, help="0 to 1: how far guided predictions go back to the deviation of plain ones."
-)
-@click.option("--batch-size", default=8, show_default=True, help="Clips computed at once.")
 @click.option("--rate", default=44_100, show_default=True, help="Of the files, in Hz.")
 @click.option("--subtype", default="PCM_24", show_default=True, help="Sample format: PCM_16, PCM_24, FLOAT.")
 @click.option("--format", "container", type=click.Choice(["wav", "flac"]), default="wav", show_default=True)
 @click.option("--out", default="clips", show_default=True, help="Folder for the files.")
-def sample(
-    workdir,
-    prompt,
-    file,
-    style,
-    bpm,
-    key,
-    length,
-    negative,
-    num,
-    seed,
-    seeds,
-    seconds,
-    name,
-    steps,
-    grid,
-    options,
-    milestone,
-    autoguide,
-    guidance,
-    interval,
-    rescale,
-    batch_size,
-    rate,
-    subtype,
-    container,
-    out,
-) -> None:
+def sample(file, num, seconds, rate, subtype, container, out, **given) -> None:
     """Generate clips from a trained model."""
-    _check_range("--num", num, 1)
-    _check_range("--batch-size", batch_size, 1)
-    if file and (prompt is not None or num is not None):
+    options.check_range("--num", num, 1)
+    if file and (given["prompt"] is not None or num is not None):
         raise UsageError("--prompts makes a clip of each line: --prompt and --num do not go with it")
-    for option, value in (("--bpm", bpm), ("--length", length)):
-        if value is not None and not value > 0:
-            raise UsageError(f"{option} must be a number above 0, not {value}")
-    changes = {"name": name, "num_steps": steps, "grid": grid} | dict(_number_option(text) for text in options)
-    if guidance is None and any(given is not None for given in (autoguide, interval, rescale)):
-        raise UsageError("--autoguide, --interval and --rescale need a scale: --guidance 2, say")
+    load, told, asked = options.read(given)
 
     from musicdiff import export, generation, parallel, prompts
 
-    told = {"text": prompt, "style": style, "tempo": bpm, "key": key, "length": length}
-    told = {name: value for name, value in told.items() if value is not None}
     if file:
         told = [told | {"text": line} for line in prompts.read_file(file)]
-    numbers = _integers(seeds, "--seeds") if seeds else list(range(seed, seed + (len(told) if file else num or 4)))
+    numbers = options.seeds_of(given, len(told) if file else num or 4)
     if file and len(numbers) == 1:
         numbers = numbers * len(told)  # the same noise under every prompt
-    guide = guidance if guidance is None else generation.Guidance(guidance, _interval(interval), rescale or 0.0)
     export.check_format(rate, subtype, container)
     parallel.keep_compilations()
-    generator = generation.load(workdir, milestone=milestone, autoguide=autoguide)
-    sampler = {key: value for key, value in changes.items() if value is not None}
-    clips = generation.stream(
-        generator,
-        seeds=numbers,
-        told=told,
-        negative={"text": negative} if negative else None,
-        guidance=guide,
-        seconds=seconds,
-        sampler=sampler,
-        batch_size=batch_size,
-    )
+    generator = generation.load(**load)
+    clips = generation.stream(generator, seeds=numbers, told=told, seconds=seconds, **asked)
     for line in export.write_clips(out, generator, clips, rate=rate, subtype=subtype, container=container):
         click.echo(line)
 
@@ -165,11 +93,11 @@ def sample(
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def bound(workdir, milestone, clips, levels, evaluations, batch_size, seed, as_json) -> None:
     """Bound the negative log-likelihood of held-out clips: L_0 + ... + L_T in bits a dimension."""
-    _check_range("--clips", clips, 1)
-    _check_range("--levels", levels, 2)
-    _check_range("--evaluations", evaluations, 1)
-    _check_range("--batch-size", batch_size, 1)
-    _check_range("--seed", seed, 0, 2**32 - 1)
+    options.check_range("--clips", clips, 1)
+    options.check_range("--levels", levels, 2)
+    options.check_range("--evaluations", evaluations, 1)
+    options.check_range("--batch-size", batch_size, 1)
+    options.check_range("--seed", seed, 0, 2**32 - 1)
 
     from musicdiff import parallel
     from musicdiff.evaluation import bound as evaluation
@@ -336,34 +264,3 @@ def convert(source, target, kind) -> None:
 
     for line in conversion.convert(source, target, kind):
         click.echo(line)
-
-
-def _check_range(option: str, number: int | None, least: int, most: int | None = None) -> None:
-    if number is not None and (number < least or (most is not None and number > most)):
-        allowed = f"{least} or more" if most is None else f"from {least} to {most}"
-        raise UsageError(f"{option} must be {allowed}, not {number}")
-
-
-def _integers(text: str, option: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise UsageError(f"{option} takes whole numbers with commas between, such as 3,14,15, not {text!r}") from None
-
-
-def _interval(text: str | None) -> tuple[float, float] | None:
-    try:
-        low, high = map(float, text.split(",")) if text else (None, None)
-    except ValueError:
-        raise UsageError(f"--interval takes LOW,HIGH, two levels of log-SNR such as -3,3, not {text!r}") from None
-    return (low, high) if text else None
-
-
-def _number_option(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
-    if name in ("name", "num_steps", "grid"):
-        raise UsageError(f"--option is for a sampler's own options, not {name}: use --sampler, --steps or --grid")
-    try:
-        return name, float(value)
-    except ValueError:
-        raise UsageError(f"--option takes NAME=NUMBER, such as eta=1, not {text!r}") from None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,9 @@ from musicdiff.errors import DataError, UsageError
 from musicdiff.typing import Condition, Model
 
 Told = Mapping[str, Any]
+Mix = tuple[
+    tuple[float, Told], ...
+]  # several at once, each with its weight: predictions of the model told each are added up
 # The words of a title, in their order. Of texts it has the first bytes; of keys no signs, which file names lose.
 WORDS = {"text": "{}", "style": "{}", "tempo": "{} bpm", "key": "{}", "length": "of {} s"}
 WORDS_BYTES = 40
@@ -36,21 +40,40 @@ def read_file(path: epath.PathLike) -> list[str]:
     return [prompt for prompt in prompts if prompt]
 
 
-def known(row: Told) -> dict[str, Any]:
+def mix_of(row: Told | Mix) -> Mix:
+    """A row as a mix; what is told alone has all the weight. Raises UsageError for a mix of nothing, and for weights that do not sum to 1."""
+    if isinstance(row, Mapping):
+        return ((1.0, row),)
+    weights = [float(weight) for weight, _ in row]
+    if not weights or not all(map(math.isfinite, weights)) or abs(sum(weights) - 1.0) > 1e-6:
+        raise UsageError(
+            f"the weights of a mix are numbers whose sum is 1, not {', '.join(f'{w:g}' for w in weights) or 'none'}"
+        )
+    return tuple(zip(weights, (told for _, told in row)))
+
+
+def known(row: Told | Mix) -> dict[str, Any] | Mix:
     """What is told indeed, in types that JSON has: '' and None tell nothing."""
+    if not isinstance(row, Mapping):
+        return tuple((weight, known(told)) for weight, told in mix_of(row))
     told = {name: value for name, value in row.items() if conditioning.is_known(value)}
     return {name: value.item() if isinstance(value, np.generic) else value for name, value in told.items()}
 
 
 def choose_guidance(
-    asked: Guidance | None, config: Mapping[str, Any], model: Model, told: Sequence[Told], negative: Told, weaker: bool
+    asked: Guidance | None,
+    config: Mapping[str, Any],
+    model: Model,
+    told: Sequence[Told | Mix],
+    negative: Told,
+    weaker: bool,
 ) -> Guidance | None:
     """What is asked for; or, where clips are told something, the guidance of the configuration; or none.
 
     weaker: whether it leads away from a weaker model, instead of from what the model makes told `negative`
     Raises UsageError for guidance that could do nothing, and for what it lacks.
     """
-    told_something = any(told) or bool(negative)
+    told_something = any(alone for row in told for _, alone in mix_of(row)) or bool(negative)
     if weaker and asked is None:
         raise UsageError("a generator with a weaker model needs a scale to be guided by: guidance=Guidance(2.0), say")
     if weaker and negative:
@@ -70,9 +93,10 @@ def choose_guidance(
     return asked
 
 
-def notes_on(conditions: Mapping[str, Condition], told: Sequence[Told]) -> tuple[str, ...]:
+def notes_on(conditions: Mapping[str, Condition], told: Sequence[Told | Mix]) -> tuple[str, ...]:
     """What to say of clips that are told nothing though they could be, and of values that are not read to their end."""
     notes = []
+    told = [alone for row in told for _, alone in mix_of(row)]
     if conditions and (silent := sum(not row for row in told)):
         which = "" if silent == len(told) else f"{silent} of {len(told)} clips are "
         notes.append(
@@ -87,16 +111,20 @@ def notes_on(conditions: Mapping[str, Condition], told: Sequence[Told]) -> tuple
     return tuple(notes)
 
 
-def record(told: Told) -> dict[str, Any]:
+def record(told: Told | Mix) -> dict[str, Any]:
     """What a file says that its clip was told."""
+    if not isinstance(told, Mapping):
+        return {"mix": [{"weight": weight, **record(alone)} for weight, alone in told]}
     return {"prompt": told.get("text"), "conditions": {name: told[name] for name in told if name != "text"}}
 
 
-def say(told: Told) -> str:
+def say(told: Told | Mix) -> str:
     """What a clip is told, for its title: 'calm piano', 'lofi 94 bpm A minor ad9696fd'.
 
     What differs for a model differs in the file names of its titles: only a text of plain words needs no digest for that.
     """
+    if not isinstance(told, Mapping):
+        return " and ".join(f"{weight:g} of {say(alone) or 'nothing'}" for weight, alone in told)
     meant = {name: _meant(name, told[name]) for name in WORDS if name in told}
     words = " ".join(WORDS[name].format(_shorten(value)) for name, value in meant.items())
     # Digits would do as a tempo, a scale or a digest, and some file systems do not tell A from a.

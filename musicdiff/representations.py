@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from etils import epath
 
 from musicdiff import weights
-from musicdiff.audio import mel
+from musicdiff.audio import circular, mel
 from musicdiff.audio.mel import MelSpec
 from musicdiff.errors import DataError, UsageError
 from musicdiff.networks.autoencoder import Autoencoder
@@ -63,10 +63,10 @@ def of_mels(spec: MelSpec, vocoder: Vocoder, frames: int, multiple: tuple[int, i
         of_tracks=lambda frozen, x_0: x_0,
         init_frozen=lambda key: {"vocoder": vocoder.load()},
         load_frozen=lambda workdir: {"vocoder": vocoder.load()},
-        encode=lambda frozen, audio: mel.log_mel(audio, spec),
+        encode=lambda frozen, audio, padding="zeros": mel.log_mel(audio, spec, padding),
         to_mel=to_mel,
-        to_audio=lambda frozen, x_0, keys, padding="zeros": vocoder.to_audio(
-            frozen["vocoder"], to_mel(frozen, x_0), keys, padding
+        to_audio=lambda frozen, x_0, keys, padding="zeros", known=None, samples=None: vocoder.to_audio(
+            frozen["vocoder"], to_mel(frozen, x_0), keys, padding, known, samples
         ),
     )
 
@@ -86,8 +86,11 @@ def of_audio(spec: MelSpec, samples: int, multiple: int, where: str) -> Represen
     if spec.level != "absolute":
         raise UsageError(f"{where}.mel.level={spec.level!r} loses the loudness of audio; set it to 'absolute'")
 
-    def to_audio(frozen, x_0, keys, padding="zeros"):
-        return jnp.clip(x_0, -1.0, 1.0)
+    def to_audio(frozen, x_0, keys, padding="zeros", known=None, samples=None):
+        audio = jnp.clip(x_0, -1.0, 1.0)
+        if samples is not None:  # faster or slower, and so higher or lower: audio has no frames to lay out
+            audio = circular.resample(audio, samples)
+        return audio
 
     return Representation(
         domain=Domain((samples, spec.channels), spec.sample_rate, spec.channels, 1, unit, (-1.0, 1.0)),
@@ -95,7 +98,7 @@ def of_audio(spec: MelSpec, samples: int, multiple: int, where: str) -> Represen
         of_tracks=lambda frozen, x_0: x_0,
         init_frozen=lambda key: {},
         load_frozen=lambda workdir: {},
-        encode=lambda frozen, audio: jnp.clip(audio, -1.0, 1.0),
+        encode=lambda frozen, audio, padding="zeros": jnp.clip(audio, -1.0, 1.0),
         to_mel=lambda frozen, x_0, padding="zeros": mel.log_mel(to_audio(frozen, x_0, None), spec, padding),
         to_audio=to_audio,
     )
@@ -131,9 +134,10 @@ def of_latents(mels: Representation, autoencoder: Autoencoder) -> Representation
     def normalise(frozen, z):
         return (z - frozen["latent_mean"]) / frozen["latent_std"]
 
-    def encode(frozen, audio):
-        log_mel = mels.encode(frozen, audio)
-        return normalise(frozen, autoencoder.apply({"params": frozen["autoencoder"]}, log_mel, method="encode")[0])
+    def encode(frozen, audio, padding="zeros"):
+        log_mel = mels.encode(frozen, audio, padding)
+        padded = autoencoder.clone(padding=padding)
+        return normalise(frozen, padded.apply({"params": frozen["autoencoder"]}, log_mel, method="encode")[0])
 
     def decode(frozen, x_0, padding):
         z = x_0 * frozen["latent_std"] + frozen["latent_mean"]
@@ -147,7 +151,7 @@ def of_latents(mels: Representation, autoencoder: Autoencoder) -> Representation
         load_frozen=load_frozen,
         encode=encode,
         to_mel=lambda frozen, x_0, padding="zeros": mels.to_mel(frozen, decode(frozen, x_0, padding)),
-        to_audio=lambda frozen, x_0, keys, padding="zeros": mels.to_audio(
-            frozen, decode(frozen, x_0, padding), keys, padding
+        to_audio=lambda frozen, x_0, keys, padding="zeros", known=None, samples=None: mels.to_audio(
+            frozen, decode(frozen, x_0, padding), keys, padding, known, samples
         ),
     )

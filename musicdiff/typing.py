@@ -114,11 +114,23 @@ class Constraint(Protocol):
     def __call__(self, x_s: Array, log_snr_s: Array, keys: Keys) -> Array: ...
 
 
+class Known(NamedTuple):
+    """Audio that is there already, for a vocoder to make what goes on from it.
+
+    audio: [B, N, C] at the model's rate; what it holds where it is free counts for nothing
+    free: bool [B, N], True where there is none
+    """
+
+    audio: Array
+    free: Array
+
+
 class Vocoder(NamedTuple):
     """Log-mel -> audio.
 
     load() -> frozen: the vocoder's arrays, an argument of every compiled function that uses them
-    to_audio(frozen, log_mel [B, T, F, C], keys, padding='zeros') -> audio [B, T * hop, C]; padding 'circular' wraps in time
+    to_audio(frozen, log_mel [B, T, F, C], keys, padding='zeros', known=None, samples=None) -> audio [B, T * hop, C]; padding 'circular' wraps in
+        time. known: a `Known`, which phases are to fit to; samples: with 'circular', N of a circle that frames are laid on at round(t N / T)
     """
 
     load: Callable[[], Params]
@@ -138,10 +150,10 @@ class Model:
     loss(params, frozen, batch, keys [B], step) -> (losses [B], metrics {name: [B]}); batch {'x_0': [B, clip_frames, ...] as tracks hold it,
         'cond' where there are conditions, ...}
     denoise_fn(params, frozen, padding='zeros') -> f(x_t, log_snr, cond, to=None) -> Prediction; None for an autoencoder
-    encode(frozen, audio [B, N, C]) -> x_0
+    encode(frozen, audio [B, N, C], padding='zeros') -> x_0
     reconstruct(params, frozen, batch['x_0']) -> x_0: what the representation alone keeps of a clip
     to_mel(frozen, x_0, padding='zeros') -> log_mel [B, T, F, C]
-    to_audio(frozen, x_0, keys [B], padding='zeros') -> audio [B, N, C]
+    to_audio(frozen, x_0, keys [B], padding='zeros', known=None, samples=None) -> audio [B, N, C], as of a Vocoder
     held_until: {top-level name of params: first step at which those parameters may move}
     schedule: the levels that it was trained on, for a sampler's grid; None for an autoencoder
     flow_map: whether denoise_fn reads `to`

@@ -95,7 +95,7 @@ def importers(package):
         ("ml_collections", {"config", "configs"}),
         ("tensorflow", {"data"}),
         ("flax", {"networks", "interop"}),
-        ("click", {"cli", "cli_evaluate"}),
+        ("click", {"cli", "cli_creative", "cli_evaluate", "cli_options"}),
         ("torch", set()),
         ("diffusers", set()),
         ("transformers", set()),

@@ -13,7 +13,7 @@ from musicdiff import generation, milestones, plugins
 from musicdiff.diffusion import schedules
 from musicdiff.diffusion.grids import GRIDS
 from musicdiff.errors import DataError, UsageError
-from musicdiff.generation import Guidance
+from musicdiff.generation import Guidance, settings
 from musicdiff.typing import Domain
 
 SEEDS = (7, 0, 2**32 - 1)
@@ -87,7 +87,7 @@ def test_seconds_are_exact_to_the_sample(generator, seconds, samples, frames):
 )
 def test_frames_are_the_next_multiple(seconds, samples, frames):
     domain = Domain((32, 8, 2), 8000, 1, 128, 2, None)
-    assert generation._length(domain, seconds) == (samples, frames)
+    assert settings.length(domain, seconds) == (samples, frames)
 
 
 def test_other_samplers_and_steps(generator, clips):

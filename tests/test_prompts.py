@@ -102,6 +102,25 @@ def test_scale_1_is_the_conditional_model(generator, plain):
     assert beside.evaluations == 6
 
 
+def test_a_mix_of_one_is_that_one_and_of_two_lies_between(generator, plain):
+    """Rows of either kind stand in one batch; with guidance too a mix of one is that one."""
+    halves = ((0.5, LOFI), (0.5, TECHNO))
+    made = mels(generator, told=[LOFI, halves, ((1.0, TECHNO),)], seeds=(7, 7, 0), guidance=Guidance(1.0))
+    np.testing.assert_allclose(made[[0, 2]], plain[:2], atol=1e-5)
+    assert np.abs(made[1] - plain[0]).mean() > 1e-4
+    guided = (mels(generator, told=told, seeds=(7, 7))[0] for told in ([LOFI, halves], [LOFI, LOFI]))
+    np.testing.assert_allclose(*guided, atol=1e-4)
+
+
+def test_a_mix_says_what_it_is(generator):
+    mix = ((0.25, {"style": "lofi"}), (0.75, {"text": "calm piano", "style": ""}))
+    clips = generation.generate(generator, seeds=[0], told=[mix], guidance=Guidance(1.0))
+    assert clips.evaluations == 6 and clips.told == (((0.25, {"style": "lofi"}), (0.75, {"text": "calm piano"})),)
+    parts = generation.provenance(generator, clips, 0)["mix"]
+    assert parts[1] == {"weight": 0.75, "prompt": "calm piano", "conditions": {}}
+    assert "0.75 of calm piano" in export.describe(generator, clips, 0)
+
+
 def test_scale_0_is_the_unconditional_model(generator, plain):
     nothing = mels(generator, told=None)
     np.testing.assert_allclose(mels(generator, guidance=Guidance(0.0)), nothing, atol=1e-5)
@@ -440,7 +459,7 @@ def test_a_thousand_lines_are_a_thousand_titles(generator, tmp_path):
     audio, mel = np.zeros((1000, 8, 1)), np.zeros((1000, 1, 1, 1))
     settings = {"name": "ddim", "num_steps": 50, "grid": "trailing"}
     clips = generation.Clips(
-        audio, mel, 8000, tuple(range(1000)), 0.0, 1.0, settings, 50, tuple(told), {}, Guidance(3.0)
+        audio, mel, 8000, tuple(range(1000)), 0.0, 1.0, settings, 50, tuple(told), {}, mel, Guidance(3.0)
     )
     titles = [export.describe(generator, clips, i) for i in range(1000)]
     assert len({name for title in titles for name in file_names([title])}) == 1000

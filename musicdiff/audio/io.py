@@ -52,14 +52,15 @@ def probe(path: epath.PathLike) -> Header:
 
 
 def read(
-    path: epath.PathLike, *, sample_rate: int | None = None, channels: int | None = None
+    path: epath.PathLike, *, sample_rate: int | None = None, channels: int | None = None, dtype: str = "float32"
 ) -> tuple[np.ndarray, int]:
-    """A whole file as (audio float32 [N, C], sample_rate); full scale is 1.
+    """A whole file as (audio [N, C], sample_rate); full scale is 1.
 
     Args:
         path: local or remote (gs://...), of any of EXTENSIONS
         sample_rate: Hz to resample to; None keeps the file's
         channels: 1 or 2, made by `mix`; None keeps the file's
+        dtype: 'float32', or 'float64', which alone holds samples of 32-bit integers and of doubles exactly; resampled ones are float32
 
     Raises:
         DataError: the file is missing, empty, not audio, without samples or truncated, or holds NaN, infinities or
@@ -71,7 +72,7 @@ def read(
             raise DataError(f"{path}: truncated: {missing} bytes are missing; copy or download it again")
         decoder, header = _decoder(path, file)
         try:
-            audio = decoder.read(dtype="float32", always_2d=True)  # [N, C]
+            audio = decoder.read(dtype=dtype, always_2d=True)  # [N, C]
         except soundfile.SoundFileError as error:
             raise DataError(
                 f"{path}: truncated or damaged: decoding stopped midway; copy or download it again"
@@ -87,8 +88,9 @@ def read(
             f"{path}: absurd sample values, up to {peak:.3g} where full scale is 1; export it again from its source"
         )
     audio = mix(audio, channels or header.channels)
-    rate = sample_rate or header.sample_rate
-    return resample(audio, header.sample_rate, rate), rate
+    if sample_rate in (None, header.sample_rate):
+        return audio, header.sample_rate
+    return resample(audio, header.sample_rate, sample_rate), sample_rate
 
 
 def write(
@@ -101,7 +103,7 @@ def write(
 ) -> float:
     """Writes audio [N, C]; the suffix is the format (.wav, .flac or .ogg). The same arguments make the same bytes.
 
-    Samples read from 16- or 24-bit files come back bit for bit. Nothing is clipped: where the format cannot hold a peak
+    Samples read from files of 16, 24 or 32 bits, and floats, come back bit for bit. Nothing is clipped: where the format cannot hold a peak
     above 1, the whole file is turned down to fit, and the gain is returned and noted in the provenance.
 
     Args:
@@ -138,7 +140,8 @@ def write(
         with soundfile.SoundFile(buffer, "w", sample_rate, audio.shape[1], subtype, format=file_format) as encoder:
             if provenance is not None:
                 encoder.comment = json.dumps(provenance)
-            samples = _quantize(audio, PCM_BITS[subtype]) if subtype in PCM_BITS else audio.astype(np.float32)
+            floats = np.float64 if subtype == "DOUBLE" else np.float32
+            samples = _quantize(audio, PCM_BITS[subtype]) if subtype in PCM_BITS else audio.astype(floats)
             for start in range(0, len(samples), sample_rate):  # libvorbis overflows its stack on one long block
                 encoder.write(samples[start : start + sample_rate])
     except soundfile.SoundFileError as error:

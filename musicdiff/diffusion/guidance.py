@@ -140,6 +140,34 @@ def away_from(
     return guided if interval is None else limited_interval(guided, plain, interval[0], interval[1])
 
 
+def mixed(f: Callable[..., Prediction]) -> Callable[..., Prediction]:
+    """sum_k w_k f(x_t, cond_k): one conditional denoiser of several conditions at once, for x_0 and eps are linear in what predicts them.
+
+    Returns:
+        f'(x_t [B, ...], log_snr, mix, to=None), mix = {'cond': leaves [B, K, ...], 'weights': [B, K]}; the weights of a row sum to one. f is
+        called once, at B K. A mix is a condition like any other: guidance may join two of them.
+    """
+
+    def of_mix(x_t: Array, log_snr: Array, mix: Cond, to: Array | None = None) -> Prediction:
+        rows, parts = mix["weights"].shape
+
+        def repeated(x: Array | None) -> Array | None:
+            return x if x is None or jnp.ndim(x) == 0 else jnp.repeat(x, parts, axis=0)
+
+        cond = jax.tree.map(lambda leaf: leaf.reshape(rows * parts, *leaf.shape[2:]), mix["cond"])
+        found = f(repeated(x_t), repeated(log_snr), cond, repeated(to))
+
+        def blend(part: Array) -> Array:
+            split = part.reshape(rows, parts, *part.shape[1:])
+            return jnp.sum(
+                split * mix["weights"].reshape(rows, parts, *[1] * (part.ndim - 1)).astype(part.dtype), axis=1
+            )
+
+        return Prediction(*map(blend, found))
+
+    return of_mix
+
+
 def _beyond(
     given: Prediction, without: Prediction, log_snr: Array, scale: float | Array, rescale: float | Array
 ) -> Prediction:

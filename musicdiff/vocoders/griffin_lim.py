@@ -1,5 +1,6 @@
 """Griffin-Lim for mels, without weights: the mel is inverted by projected gradient, then phases are iterated."""
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -7,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from musicdiff.audio.mel import MelSpec, filter_bank, power_of, to_left_right
+from musicdiff.audio import circular
+from musicdiff.audio.mel import MelSpec, filter_bank, power_of, to_left_right, to_mid_side
 from musicdiff.audio.stft import istft, stft
 from musicdiff.errors import UsageError
-from musicdiff.typing import Keys, Params, Vocoder
+from musicdiff.typing import Keys, Known, Params, Vocoder
 
 TINY = 1e-20  # below any power or magnitude that a float32 signal can have; keeps silence from dividing by zero
 MOST_GAIN = 100.0  # 20 dB: a bin that is nearly empty by chance must not be blown up in one step
@@ -40,12 +42,14 @@ def load(spec: MelSpec) -> Params:
     return {"bank": bank, "inverse": inverse, "step": np.float32(1 / np.linalg.norm(bank, 2) ** 2)}
 
 
-@partial(jax.jit, static_argnames=("padding", "spec", "num_iterations", "num_inversion_steps"))
+@partial(jax.jit, static_argnames=("padding", "samples", "spec", "num_iterations", "num_inversion_steps"))
 def to_audio(
     frozen: Params,
     log_mel: Array,
     keys: Keys,
     padding: str = "zeros",
+    known: Known | None = None,
+    samples: int | None = None,
     *,
     spec: MelSpec,
     num_iterations: int,
@@ -56,6 +60,9 @@ def to_audio(
 
     Phases start at random, by example. Stereo is made as mid and side, whose phases start a quarter turn apart: so left
     and right begin with the same power, |M|^2 + |S|^2, which is all that two mels know of them.
+
+    known: takes its place in every iteration, so that the phases beside it become those that go on from it; what is returned is of the mel everywhere
+    samples: N of a circle that the frames are laid on, at round(t N / T), instead of a hop apart
     """
     with jax.default_matmul_precision("highest"):
         target = jnp.moveaxis(power_of(log_mel, spec), -1, 1)  # [B, C, T, F]
@@ -63,9 +70,34 @@ def to_audio(
         turns = jax.vmap(lambda key: jax.random.uniform(key, power.shape[2:]))(keys)[:, None]  # [B, 1, T, K]
         turns = turns + jnp.arange(spec.channels)[:, None, None] / 4
         phases = jnp.exp(2j * jnp.pi * turns)
-        audio = _find_phases(frozen, target, power, phases, spec, padding, num_iterations, momentum)
+        transforms = _transforms(spec, padding, log_mel.shape[1], samples)
+        hold = _holding(known, spec)
+        audio = _find_phases(frozen, target, power, phases, transforms, hold, num_iterations, momentum)
     audio = jnp.moveaxis(audio, 1, -1)  # [B, N, C]
     return to_left_right(audio) if spec.channels == 2 else audio
+
+
+def _transforms(spec: MelSpec, padding: str, num_frames: int, samples: int | None) -> tuple[Callable, Callable]:
+    """(STFT of signals [B, C, N], its inverse), with frames a hop apart or laid on a circle of so many samples."""
+    if samples is None:
+        return partial(stft, n_fft=spec.n_fft, hop=spec.hop, padding=padding), partial(
+            istft, n_fft=spec.n_fft, hop=spec.hop, padding=padding
+        )
+    if padding != "circular":
+        raise UsageError(f"{samples} samples for {num_frames} frames are a circle: padding must be 'circular'")
+    centres = circular.places(num_frames, samples)
+    return partial(circular.stft, n_fft=spec.n_fft, centres=centres), partial(
+        circular.istft, n_fft=spec.n_fft, centres=centres, num_samples=samples
+    )
+
+
+def _holding(known: Known | None, spec: MelSpec) -> Callable[[Array], Array]:
+    """signals [B, C, N] -> the same with what is known in its place."""
+    if known is None:
+        return lambda signal: signal
+    audio = to_mid_side(known.audio) if spec.channels == 2 else known.audio
+    audio, free = jnp.moveaxis(audio, -1, 1), known.free[:, None]
+    return lambda signal: jnp.where(free, signal, audio)
 
 
 def _invert(frozen: Params, target: Array, num_steps: int) -> Array:
@@ -86,8 +118,8 @@ def _find_phases(
     target: Array,
     power: Array,
     phases: Array,
-    spec: MelSpec,
-    padding: str,
+    transforms: tuple[Callable, Callable],
+    hold: Callable[[Array], Array],
     num_iterations: int,
     momentum: float,
 ) -> Array:
@@ -96,7 +128,7 @@ def _find_phases(
     For the first half, A is sqrt(S). In the second, A is |c_n| scaled within each mel band to the target's power: a mel
     leaves the bins of a band free, and magnitudes that suit the phases come nearer to it than those of the inversion.
     """
-    bank = frozen["bank"]
+    bank, (analyse, synthesise) = frozen["bank"], transforms
     weights = bank / jnp.maximum(bank.sum(1, keepdims=True), TINY)  # [K, F]: how much of a bin belongs to each band
 
     def fit(found):
@@ -105,8 +137,7 @@ def _find_phases(
 
     def step(carry, _, refit):
         magnitudes, phases, before = carry
-        signal = istft(magnitudes * phases, spec.n_fft, spec.hop, padding=padding)
-        spectrum = stft(signal, spec.n_fft, spec.hop, padding)
+        spectrum = analyse(hold(synthesise(magnitudes * phases)))
         ahead = spectrum + momentum * (spectrum - before)
         phases = ahead / jnp.maximum(jnp.abs(ahead), TINY)
         if refit:
@@ -116,4 +147,4 @@ def _find_phases(
     carry = (jnp.sqrt(power), phases, jnp.zeros_like(phases))
     carry, _ = jax.lax.scan(partial(step, refit=False), carry, length=num_iterations - num_iterations // 2)
     (magnitudes, phases, _), _ = jax.lax.scan(partial(step, refit=True), carry, length=num_iterations // 2)
-    return istft(magnitudes * phases, spec.n_fft, spec.hop, padding=padding)
+    return synthesise(magnitudes * phases)

@@ -38,6 +38,7 @@ def whole(cache_dir, tmp_path_factory):
         return generation.Clips(
             audio=noise.reshape(len(seeds), -1, 1),
             log_mel=noise[:, :, :16, None],
+            x_0=noise[:, :, :16, None],
             sample_rate=8000,
             seeds=tuple(seeds),
             compile_seconds=1.0,

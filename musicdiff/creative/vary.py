@@ -1,0 +1,74 @@
+"""Variations: a clip is noised to a level and denoised again, told the same or something else (SDEdit, arXiv 2108.01073)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from musicdiff import generation, randomness
+from musicdiff.creative import original
+from musicdiff.creative.edited import Edited
+from musicdiff.diffusion import constraints, starts
+from musicdiff.errors import UsageError
+from musicdiff.generation import Edit, Generator
+
+STEPS = 1000  # T of start steps, where the model's schedule has no number of its own
+LADDER = (950, 750, 500, 250, 0)  # start steps of the talk
+
+
+def vary(
+    generator: Generator,
+    audio: np.ndarray,
+    rate: int,
+    *,
+    strengths: Sequence[float],
+    seeds: Sequence[int],
+    **asked: Any,
+) -> Edited:
+    """A variation for each seed and strength, seeds first: of every one the clip is the same, and of one seed the noise.
+
+    Strength 0 is the clip as the model's own representation holds it, 1 is generated and ignores it. All are one batch: the sampler's nearest levels
+    are moved onto those of the strengths. A clip longer than the model's is denoised in overlapping windows.
+
+    Args:
+        audio: [N, C], full scale is 1
+        asked: told, negative, guidance, sampler, batch_size of `generation.generate`; rows of `told` are one a seed
+    Returns:
+        audio at its own rate, channels and length
+    Raises UsageError for strengths outside of 0 to 1, or none, and what `generate` raises.
+    """
+    audio, domain = np.asarray(audio, np.float64), generator.model.domain
+    if audio.ndim != 2 or not audio.size:
+        raise UsageError(f"a clip to vary is audio [N, C] with samples in it, not of shape {audio.shape}")
+    if not strengths:
+        raise UsageError("nothing to vary: name at least one strength")
+    levels = np.array([starts.level(strength, generator.model.schedule) for strength in strengths], np.float32)
+    given = original.to_model(audio, rate, domain)
+    unit = domain.multiple * domain.samples_per_frame
+    frames = -(-len(given) // unit) * domain.multiple
+    padded = np.pad(given, ((0, frames * domain.samples_per_frame - len(given)), (0, 0)))
+    x_0 = generation.encode(generator, padded[None])[0]
+    rows = [(seed, level) for seed in seeds for level in levels]
+    each = np.array([seed for seed, _ in rows], np.uint32)
+    eps = jax.vmap(lambda key: jax.random.normal(key, x_0.shape))(randomness.seed_keys(each, "vary"))
+    held = {
+        "x_0": np.repeat(x_0[None], len(rows), axis=0),
+        "eps": np.asarray(eps),
+        "start": np.array([level for _, level in rows]),
+    }
+    grid = generation.levels(generator, asked.get("sampler"))
+    windows = (domain.shape[0], domain.shape[0] // 2) if frames > domain.shape[0] else None
+    edit = Edit(constraints.sdedit, held, levels=starts.moved(grid, levels), windows=windows)
+    told = asked.pop("told", None)
+    if told is not None and not isinstance(told, Mapping):
+        told = [row for row in told for _ in levels]
+    clips = generation.generate(generator, seeds=each.tolist(), frames=frames, told=told, edit=edit, **asked)
+    made = np.stack([original.from_model(clip, domain, rate, audio.shape[1]) for clip in clips.audio])
+    made = np.pad(made, ((0, 0), (0, max(0, len(audio) - made.shape[1])), (0, 0)))[:, : len(audio)]
+    return Edited(made, rate, clips, original.remarks(rate, audio.shape[1], domain))
+
+
+def num_steps(generator: Generator) -> int:
+    """T of the start steps: that of the model's schedule, or 1000."""
+    return generator.model.schedule.num_levels or STEPS

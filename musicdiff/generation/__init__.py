@@ -1,0 +1,29 @@
+"""From a workdir to audio: load(workdir) -> Generator; generate(generator, ...) -> Clips. Sampler, decoder and vocoder are one compiled program."""
+
+from musicdiff.diffusion.guidance import Guidance
+from musicdiff.generation.clips import Clips, provenance
+from musicdiff.generation.edit import Edit
+from musicdiff.generation.evaluations import count_evaluations
+from musicdiff.generation.generator import Generator, load
+from musicdiff.generation.inversion import encode, invert
+from musicdiff.generation.sampling import generate, stream
+from musicdiff.generation.settings import check_guidance, grid_and_options, levels, merged_sampler, notes_on
+
+__all__ = [
+    "Clips",
+    "Edit",
+    "Generator",
+    "Guidance",
+    "check_guidance",
+    "count_evaluations",
+    "encode",
+    "generate",
+    "grid_and_options",
+    "invert",
+    "levels",
+    "load",
+    "merged_sampler",
+    "notes_on",
+    "provenance",
+    "stream",
+]

@@ -1,0 +1,82 @@
+"""From audio to x_0, and from x_0 to the noise that a deterministic sampler makes it of."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from musicdiff import conditioning, parallel, randomness, samplers
+from musicdiff.diffusion import guidance, process
+from musicdiff.errors import UsageError
+from musicdiff.generation import settings
+from musicdiff.generation.generator import Generator
+from musicdiff.typing import Array, Model
+
+INVERTIBLE = ("ddim", "heun")
+
+
+def encode(generator: Generator, audio: np.ndarray, padding: str = "zeros") -> np.ndarray:
+    """Audio [B, N, C] at the model's rate -> x_0 [B, T, ...]; N a positive multiple of domain.multiple * domain.samples_per_frame.
+
+    Raises UsageError for another length or number of channels.
+    """
+    domain, audio = generator.model.domain, np.asarray(audio, np.float32)
+    unit = domain.multiple * domain.samples_per_frame
+    if audio.ndim != 3 or audio.shape[2] != domain.channels or not audio.shape[1] or audio.shape[1] % unit:
+        raise UsageError(f"audio to encode is [B, N, {domain.channels}] with N a multiple of {unit}, not {audio.shape}")
+    return _encoder(generator.model, padding)(generator.frozen, audio)
+
+
+def invert(
+    generator: Generator,
+    x_0: np.ndarray,
+    *,
+    told: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    sampler: Mapping[str, Any] | None = None,
+) -> np.ndarray:
+    """x_T [B, T, ...] that a deterministic sampler takes to x_0: its own levels, upwards (arXiv 2010.02502, section 4.3).
+
+    `generate` comes back with the same `told` and `sampler`, guidance=Guidance(1.0) and edit=Edit(x_T=...). The first step up is to the grid's
+    cleanest level, where the data, without noise, are taken to be.
+
+    told: as of `generate`; without guidance
+    sampler: changes to config.sampler; by default heun, which comes back more exactly than ddim (docs/samplers.md)
+    Raises UsageError for a sampler that adds noise, for a flow map, whose steps go one way, and what `generate` raises.
+    """
+    model = generator.model
+    if model.flow_map:
+        raise UsageError("a flow map's steps go from noise to data only: it cannot be inverted")
+    if len(x_0) == 0:
+        raise UsageError("nothing to invert: x_0 has no rows")
+    told = [told or {}] * len(x_0) if told is None or isinstance(told, Mapping) else list(told)
+    if len(told) != len(x_0):
+        raise UsageError(f"{len(x_0)} clips and {len(told)} things to tell: one for each clip, or one for all")
+    chosen = settings.merged_sampler(generator.config["sampler"], {"name": "heun"} | dict(sampler or {}))
+    if chosen["name"] not in INVERTIBLE or chosen.get("eta", 0.0) != 0.0:
+        raise UsageError(
+            f"sampler {chosen['name']!r} cannot be inverted as it is set; {' and '.join(INVERTIBLE)} can, without noise (eta=0)"
+        )
+    grid, options = settings.grid_and_options(model, chosen)
+    cond = jax.tree.map(np.asarray, conditioning.tell(model.conditions, told))
+    rows = {"x_0": np.asarray(x_0, np.float32), "cond": cond}
+    return _inverter(model, chosen["name"])(generator.params, generator.frozen, grid[-2::-1], options, rows)
+
+
+@functools.lru_cache(maxsize=8)
+def _encoder(model: Model, padding: str) -> parallel.Batched:
+    return parallel.Batched(lambda frozen, audio: model.encode(frozen, audio, padding))
+
+
+@functools.lru_cache(maxsize=8)
+def _inverter(model: Model, sampler: str) -> parallel.Batched:
+    def run(params, frozen, grid, options, rows) -> Array:
+        x_0 = rows["x_0"]
+        denoise_fn = guidance.conditional(model.denoise_fn(params, frozen), rows["cond"])
+        denoise_fn = guidance.clip(denoise_fn, model.domain.x_0_range)
+        keys = randomness.seed_keys(np.zeros(len(x_0), np.uint32), "inversion")  # required, and not used without noise
+        start = process.alpha_sigma(grid[0])[0] * x_0
+        return samplers.sample(denoise_fn, start, keys, sampler=samplers.build(sampler, **options), grid=grid)
+
+    return parallel.Batched(run)

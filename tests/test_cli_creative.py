@@ -1,0 +1,104 @@
+"""The creative commands: what they leave, and what they say of arguments that cannot be."""
+
+import json
+
+import numpy as np
+import pytest
+
+from musicdiff.audio import io, loop_chunks
+
+RATE = 8000
+TONES = 0.3 * np.sin(2 * np.pi * np.array([[220.0, 330.0]]) * np.arange(4000)[:, None] / RATE)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    """Half a second in stereo, 16 bits."""
+    path = tmp_path_factory.mktemp("given") / "clip.wav"
+    io.write(path, TONES, RATE, subtype="PCM_16")
+    return path
+
+
+def sidecars(folder):
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+
+
+def test_inpaint_leaves_files_of_the_given_format(call, trained, file, tmp_path):
+    code, said, _ = call(
+        "inpaint", file, "--workdir", trained, "--region", "0.1-0.2", "--region", "0.3-", "--num", 2, "--out", tmp_path
+    )
+    assert code == 0
+    assert io.probe(tmp_path / "clip-inpainted-seed-0.wav").subtype == "PCM_16"
+    before, made = io.read(file)[0], io.read(tmp_path / "clip-inpainted-seed-1.wav")[0]
+    outside = np.r_[0:800, 1600:2400]
+    np.testing.assert_array_equal(made[outside], before[outside])
+    assert np.abs(made[800:1600] - before[800:1600]).max() > 1e-3
+    first, _ = sidecars(tmp_path)
+    assert first["tool"] == "inpaint" and first["regions"] == [[0.1, 0.2], [0.3, 0.5]] and first["seed"] == 0
+    assert first["given"][0]["name"] == "clip" and len(first["given"][0]["sha256"]) == 64
+    assert "is mono" in said and (tmp_path / "samples" / "given" / "clip.wav").exists()
+    assert (tmp_path / "clip-inpainted-seed-0.png").exists() and "listen" in said.splitlines()[-1]
+
+
+def test_vary_leaves_a_ladder(call, trained, file, tmp_path):
+    code, said, _ = call("vary", file, "--workdir", trained, "--steps", 6, "--out", tmp_path)
+    assert code == 0 and "strength 0.95 (start step 950 of 1000)" in said.splitlines()[0]
+    made = sidecars(tmp_path)
+    assert {one["strength"] for one in made} == {0.95, 0.75, 0.5, 0.25, 0} and (tmp_path / "ladder.png").exists()
+    assert all(io.read(path)[0].shape == (4000, 2) for path in tmp_path.glob("*.wav"))
+    assert "ladder.png" in (tmp_path / "listen.html").read_text()
+
+
+def test_loop_leaves_bars(call, trained, tmp_path):
+    code, said, _ = call(
+        "loop", "--workdir", trained, "--bars", 1, "--bpm", 240, "--num", 1, "--rate", 48_000, "--out", tmp_path
+    )
+    assert code == 0
+    path = tmp_path / "240bpm_0.wav"
+    assert io.probe(path).num_frames == 48_000 and io.probe(path).subtype == "PCM_24"
+    assert loop_chunks.read(path.read_bytes()) == {"loop": (0, 48_000), "bpm": 240, "beats": 4, "beats_per_bar": 4}
+    assert "cannot be told a tempo" in said
+
+
+def test_loopify_changes_the_seam(call, trained, file, tmp_path):
+    code, *_ = call("loopify", file, "--workdir", trained, "--seam", 0.1, "--num", 1, "--out", tmp_path)
+    assert code == 0
+    made, before = io.read(tmp_path / "clip-loop-seed-0.wav")[0], io.read(file)[0]
+    np.testing.assert_array_equal(made[400:-400], before[400:-400])
+    assert np.abs(made[:400] - before[:400]).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["inpaint", "FILE", "--workdir", "W", "--region", "soon"], "region 'soon' is none"),
+        (["inpaint", "FILE", "--workdir", "W", "--region", "0.4-0.6"], "is not within the clip of 0.5 s"),
+        (["inpaint", "FILE", "--workdir", "W", "--region", "bar 1"], "--bpm 120"),
+        (["inpaint", "FILE", "--workdir", "W", "--region", "0-1", "--num", "0"], "--num must be 1 or more"),
+        (["vary", "FILE", "--workdir", "W", "--strength", "0.5", "--start-step", "5"], "say the same"),
+        (["vary", "FILE", "--workdir", "W", "--strength", "half"], "--strength takes numbers"),
+        (["vary", "FILE", "--workdir", "W", "--strength", "1.5"], "not 1.5"),
+        (["vary", "FILE", "--workdir", "W", "--start-step", "1001"], "to 1000"),
+        (["vary", "FILE", "--workdir", "W", "--steps", "6", "--style", "lofi"], "was not trained with the condition 'style'"),
+        (["loop", "--workdir", "W"], "a loop has a tempo"),
+        (["loop", "--workdir", "W", "--bpm", "-3"], "--bpm must be a number above 0"),
+        (["loop", "--workdir", "W", "--bpm", "120", "--bars", "0"], "bars must be a whole number"),
+        (["loop", "--workdir", "W", "--bpm", "120", "--rate", "5"], "a file's rate lies between"),
+        (["loopify", "FILE", "--workdir", "W", "--seam", "0.4"], "more than half"),
+        (["pack", "--workdir", "W", "--bpm", "120", "--seeds", "1,2"], "--seeds does not go with it"),
+        (["pack", "--workdir", "W"], "a pack has a tempo"),
+    ],
+)
+def test_bad_arguments_are_one_line(call, trained, file, tmp_path, arguments, words):
+    given = [{"FILE": file, "W": trained}.get(text, text) for text in arguments]
+    code, _, error = call(*given, "--out", tmp_path / "out")
+    assert code == 2 and words in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_that_cannot_be_read_are_named(call, trained, tmp_path):
+    code, _, error = call("inpaint", tmp_path / "none.wav", "--workdir", trained, "--region", "0-1")
+    assert code == 3 and "none.wav: no such file" in error and error.count("\n") == 1
+    (tmp_path / "text.wav").write_text("no audio")
+    code, _, error = call("vary", tmp_path / "text.wav", "--workdir", trained)
+    assert code == 3 and "not readable as audio" in error
