@@ -133,4 +133,6 @@ def _read(path: epath.PathLike) -> bytes:
     path = epath.Path(path)
     if not path.exists():
         raise DataError(f"{path} does not exist: check the path, or write or fetch these weights first")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder: name the file of weights in it")
     return path.read_bytes()

@@ -117,6 +117,8 @@ def test_damaged_files_are_named(tmp_path, tree):
     path = tmp_path / "w.safetensors"
     with pytest.raises(DataError, match=r"w\.safetensors does not exist"):
         weights.read_tree(path)
+    with pytest.raises(DataError, match="is a folder: name the file"):
+        weights.read_tree(tmp_path)
     weights.write_tree(path, tree)
     data = path.read_bytes()
     for length in (0, 4, 20, len(data) // 2, len(data) - 1):
