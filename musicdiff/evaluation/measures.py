@@ -6,18 +6,10 @@ import numpy as np
 from scipy import signal
 
 from musicdiff.audio import io
+from musicdiff.audio.loudness import lufs
 from musicdiff.audio.mel import MelSpec, decibels_of, historical_log_mel
 
 PICTURE = MelSpec(level="clip")  # 22,050 Hz, 128 bins, from 80 dB below the loudest to it
-STANDARD_RATE = 48_000  # Hz, of the filters that the standard prints
-K_WEIGHTING = np.array(
-    [
-        [1.53512485958697, -2.69169618940638, 1.19839281085285, 1.0, -1.69065929318241, 0.73248077421585],
-        [1.0, -2.0, 1.0, 1.0, -1.99004745483398, 0.99007225036621],
-    ]
-)  # the head's shelf, and the high-pass: second-order sections
-STEP, STEPS = STANDARD_RATE // 10, 4  # blocks of 400 ms, one every 100 ms
-OFFSET, ABSOLUTE_GATE, RELATIVE_GATE = -0.691, -70.0, -10.0  # LUFS, LUFS, LU
 SILENCE = 1e-20  # power: below what any file holds, so that silence is a number too
 SEGMENT = 2048  # samples at PICTURE's rate: 93 ms, 10.8 Hz a bin
 DEPTH = 1e-10  # of the loudest bin's power: what lies deeper is rounding
@@ -37,22 +29,6 @@ def mean_db(audio: np.ndarray, rate: int) -> float:
 def rms(audio: np.ndarray, rate: int) -> float:
     """10 log10 mean x^2 over all channels: dBFS, where a full-scale sine is -3.01; -200 of silence."""
     return _decibels(np.mean(np.square(audio, dtype=np.float64)))
-
-
-def lufs(audio: np.ndarray, rate: int) -> float:
-    """Integrated loudness by ITU-R BS.1770-4: -0.691 + 10 log10 of K-weighted power, summed over channels, mean over gated blocks of 400 ms.
-
-    A block counts above -70 LUFS, and then above 10 LU below the mean of those; -70 where none does. Every channel weighs 1, as left, right
-    and centre do. Other rates are brought to the standard's 48 kHz. A clip below 400 ms is filled with zeros to a block.
-    """
-    audio = _filled(io.resample(audio, rate, STANDARD_RATE), STEPS * STEP).astype(np.float64)
-    power = np.square(signal.sosfilt(K_WEIGHTING, audio, axis=0)).sum(axis=1)  # [N]
-    steps = power[: len(power) // STEP * STEP].reshape(-1, STEP).mean(axis=1)
-    blocks = np.lib.stride_tricks.sliding_window_view(steps, STEPS).mean(axis=1)
-    blocks = blocks[blocks > 10 ** ((ABSOLUTE_GATE - OFFSET) / 10)]
-    if not blocks.size:
-        return ABSOLUTE_GATE
-    return OFFSET + _decibels(blocks[blocks > 10 ** (RELATIVE_GATE / 10) * blocks.mean()].mean())
 
 
 def flatness(audio: np.ndarray, rate: int) -> float:
