@@ -5,7 +5,8 @@
 All sounds are of one model, at its own rate: clips, of which a stretch is cut and repeated (tiled), and loops. A third of the tiled ones train the
 detector; it is shown places of them, each the middle of 93 ms: their wrap, and others. Then it is asked for the wrap of the other tiled ones, and of
 the loops. What it says is an AUC: 0.5 where the wrap is like any other place. Two controls say that it could have been found: the tiled ones
-themselves, and the loops with a tenth of a beat cut out at the wrap, an eighth of a bar's sound that no longer meets.
+themselves, and the loops with a tenth of a beat cut out at the wrap. Of tiled ones that `loopify` closed it
+is asked for the wrap, and for the two edges of what was made.
 
 Silent sounds and drones are left out, and counted: of them a cut is not heard, nor found.
 """
@@ -19,6 +20,7 @@ import numpy as np
 
 from musicdiff import generation
 from musicdiff.creative.loop import loop
+from musicdiff.creative.loopify import SEAM, loopify
 
 HALF = 1024  # samples to each side of a place: 46 ms at 22.05 kHz
 PLACES = 60  # of a sound that are no wrap
@@ -142,7 +144,7 @@ def is_counted(circle: np.ndarray, rate: int) -> bool:
 
 
 def make(workdir: str, count: int, bars: int, tempi: Sequence[float]) -> tuple[dict[str, list[np.ndarray]], int]:
-    """{'tiled', 'loops', 'cut loops'}: circles [N] at the model's rate."""
+    """{'tiled', 'loops', 'cut loops', 'loopified', 'edges'}: circles [N] at the model's rate."""
     generator = generation.load(workdir)
     rate = generator.model.domain.sample_rate
     each = -(-count // len(tempi))
@@ -160,7 +162,21 @@ def make(workdir: str, count: int, bars: int, tempi: Sequence[float]) -> tuple[d
             cut = min(size, 7 * len(audio) // 8)
             first = (len(audio) - cut) // 2
             sounds["tiled"].append(audio[first : first + cut])
+    sounds["loopified"] = close(generator, sounds["tiled"][2::6], rate)
+    sounds["edges"] = edges(sounds["loopified"], rate)
     return sounds, rate
+
+
+def close(generator: generation.Generator, circles: Sequence[np.ndarray], rate: int) -> list[np.ndarray]:
+    """Circles [N] made to loop by their seams."""
+    return [loopify(generator, one[:, None], rate, seeds=[i]).audio[0, :, 0] for i, one in enumerate(circles)]
+
+
+def edges(closed: Sequence[np.ndarray], rate: int) -> list[np.ndarray]:
+    """The same, turned until what was made begins, or ends, where their wrap was."""
+    size = round(SEAM * rate)
+    first = round(0.5 * size)
+    return [np.roll(one, turn) for one in closed for turn in (first, first - size)]
 
 
 def measure(sounds: dict[str, list[np.ndarray]], rate: int) -> dict[str, Any]:
@@ -183,7 +199,7 @@ def measure(sounds: dict[str, list[np.ndarray]], rate: int) -> dict[str, Any]:
 
 def render(found: dict[str, Any]) -> str:
     lines = ["| | sounds | left out | AUC | 95 % |", "|---|---|---|---|---|"]
-    for kind in ("tiled", "cut loops", "loops"):
+    for kind in ("tiled", "cut loops", "loopified", "edges", "loops"):
         row = found[kind]
         low, high = row["interval"]
         lines.append(f"| {kind} | {row['sounds']} | {row['left out']} | {row['auc']:.3f} | {low:.3f} to {high:.3f} |")

@@ -1,6 +1,8 @@
 """The commands of the creative tools: thin, as those of cli.py."""
 
-from collections.abc import Callable
+import itertools
+import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -42,24 +44,20 @@ def _with(*decorators: Callable) -> Callable:
     return decorate
 
 
-def _load(given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The generator, and what its `generate` is asked. --bpm is the tools' own too: it is told to a model that knows tempi, and to no other."""
+def _load(given: dict[str, Any], *, counts: bool = False) -> tuple[Any, dict[str, Any]]:
+    """The generator, and what its `generate` is asked.
+
+    counts: the tool counts bars or beats by --bpm, so that a model which knows no tempi is told none; otherwise it refuses what it cannot be told
+    """
     load, told, asked = options.read(given)
 
     from musicdiff import generation, parallel
 
     parallel.keep_compilations()
     generator = generation.load(**load)
-    told = {name: value for name, value in told.items() if name != "tempo" or "tempo" in generator.model.conditions}
+    if counts and "tempo" not in generator.model.conditions:
+        told.pop("tempo", None)
     return generator, {**asked, "told": told}
-
-
-def _titles(tool: str, name: str, edited: Any, rows: list[str]) -> list[str]:
-    """'NAME TOOL ... seed N' of each clip; `rows` say what else differs between them."""
-    per_row = len(edited.clips.seeds) // len(rows)
-    return [
-        f"{name} {tool} {row} seed {edited.clips.seeds[i * per_row]}".replace("  ", " ") for i, row in enumerate(rows)
-    ]
 
 
 @click.command()
@@ -88,11 +86,10 @@ def inpaint(file, regions, beats_per_bar, repeats, num, out, **given) -> None:
 
     clip = original.read(file)
     wanted = [parse(text, clip.rate, len(clip.audio), bpm=bpm, beats_per_bar=beats_per_bar) for text in regions]
-    generator, asked = _load(given)
-    edited = tool.inpaint(
-        generator, clip.audio, clip.rate, wanted, seeds=options.seeds_of(given, num), repeats=repeats, **asked
-    )
-    titles = _titles("inpainted", clip.name, edited, [""] * len(edited.audio))
+    generator, asked = _load(given, counts=True)
+    seeds = options.seeds_of(given, num)
+    edited = tool.inpaint(generator, clip.audio, clip.rate, wanted, seeds=seeds, repeats=repeats, **asked)
+    titles = [f"{clip.name} inpainted seed {seed}" for seed in seeds]
     details = {
         "regions": [[region.start / clip.rate, region.stop / clip.rate] for region in wanted],
         "repeats": repeats,
@@ -143,13 +140,63 @@ def vary(file, strengths, start_steps, num, out, **given) -> None:
     click.echo(", ".join(said))
     seeds = options.seeds_of(given, num)
     edited = tool.vary(generator, clip.audio, clip.rate, strengths=ladder, seeds=seeds, **asked)
-    rows = [f"strength {strength:g}" for _ in seeds for strength in ladder]
+    titles = [f"{clip.name} varied strength {strength:g} seed {seed}" for seed in seeds for strength in ladder]
     details = [{"strength": strength, "start_step": strength * steps} for _ in seeds for strength in ladder]
-    titles = _titles("varied", clip.name, edited, rows)
     drawn = files.make_folder(out) / "ladder.png"  # before the page, which shows it
     picture.save_mels(drawn, edited.clips.log_mel[: len(ladder)], MelSpec(**generator.config["mel"]), titles=said)
     _say(files.write(out, titles, generator, edited, [clip], tool="vary", details=details))
     click.echo(f"the ladder of seed {seeds[0]}: {drawn}")
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(), metavar="[A B]")
+@click.option("--to", metavar="TEXT", help="What the last clip is told; the first is told --prompt.")
+@click.option("--to-style", help="The same of --style.")
+@click.option(
+    "--weights",
+    default="0,0.25,0.5,0.75,1",
+    show_default=True,
+    help="From 0, the first, to 1, the second: a clip each.",
+)
+@_with(_out("between"), options.sampling)
+def interpolate(files, to, to_style, weights, out, **given) -> None:
+    """From one clip to another, A to B, or without files from one prompt to another, by the noise that makes them.
+
+    The seed is that of the noise between prompts; between clips it counts for nothing.
+    """
+    if len(files) not in (0, 2):
+        raise UsageError(f"two files are interpolated, or two prompts without any, not {len(files)}")
+    if given["seeds"]:
+        raise UsageError("all clips between two are of one noise: --seed, not --seeds")
+    if files and any(given[name] is not None for name in ("guidance", "negative", "name")):
+        raise UsageError(
+            "clips are inverted by heun and without guidance: leave out --sampler, --guidance and --negative"
+        )
+    shares, start = options.numbers(weights, "--weights"), given["seed"]
+
+    from musicdiff import prompts
+    from musicdiff.audio import io
+    from musicdiff.creative import files as outputs
+    from musicdiff.creative import interpolate as tool
+    from musicdiff.creative import original
+
+    clips = [original.read(file) for file in files]
+    generator, asked = _load(given)
+    first = asked.pop("told")
+    second = first | {name: value for name, value in (("text", to), ("style", to_style)) if value is not None}
+    if clips:
+        a, b = clips
+        other = io.resample(io.mix(b.audio, a.audio.shape[1]), b.rate, a.rate)
+        steps = {"sampler": asked["sampler"], "batch_size": asked["batch_size"]}
+        edited = tool.between_clips(generator, a.audio, other, a.rate, weights=shares, told=(first, second), **steps)
+        titles = [f"{a.name} to {b.name} {share:g}" for share in shares]
+    elif first == second:
+        raise UsageError("nothing lies between two prompts that are the same: say --prompt A --to B, or name two files")
+    else:
+        edited = tool.between_prompts(generator, first, second, weights=shares, seed=start, **asked)
+        titles = [f"{prompts.say(first)} to {prompts.say(second)} {share:g} seed {start}" for share in shares]
+    details = [{"weight": share} for share in shares]
+    _say(outputs.write(out, titles, generator, edited, clips, tool="interpolate", details=details))
 
 
 @click.command()
@@ -164,7 +211,7 @@ def loop(bars, beats_per_bar, rate, turn, num, out, **given) -> None:
     from musicdiff.creative.tempo import lay_out
 
     export.check_format(rate, "PCM_24", "wav")
-    generator, asked = _load(given)
+    generator, asked = _load(given, counts=True)
     shape = {"bars": bars, "bpm": bpm, "beats_per_bar": beats_per_bar, "rate": rate}
     layout = lay_out(generator.model.domain, **shape)
     looped = tool.loop(generator, **shape, seeds=options.seeds_of(given, num), turn=turn, **asked)
@@ -182,34 +229,25 @@ def loop(bars, beats_per_bar, rate, turn, num, out, **given) -> None:
     show_default=True,
     help="The share of the seam that lies before the wrap: 1 keeps the beginning.",
 )
+@click.option("--beats-per-bar", type=int, help="Of the clip: written into the file, for sequencers, if it is known.")
 @_with(_REPEATS, _num(4), _out("loopified"), options.sampling)
-def loopify(file, seam, before, repeats, num, out, **given) -> None:
+def loopify(file, seam, before, beats_per_bar, repeats, num, out, **given) -> None:
     """Make FILE loop: only what lies around its wrap is made anew."""
     options.check_range("--num", num, 1)
     options.check_range("--repeats", repeats, 1)
+    options.check_range("--beats-per-bar", beats_per_bar, 1)
     bpm = given["bpm"]
 
-    from musicdiff.creative import files, original
     from musicdiff.creative import loopify as tool
+    from musicdiff.creative import original
 
     clip = original.read(file)
-    generator, asked = _load(given)
+    generator, asked = _load(given, counts=True)
+    where = {"seam": seam, "bpm": bpm, "before": before}
     seeds = options.seeds_of(given, num)
-    edited = tool.loopify(
-        generator, clip.audio, clip.rate, seam=seam, bpm=bpm, before=before, seeds=seeds, repeats=repeats, **asked
-    )
-    titles = _titles("loop", clip.name, edited, [""] * len(edited.audio))
-    _say(
-        files.write(
-            out,
-            titles,
-            generator,
-            edited,
-            [clip],
-            tool="loopify",
-            details={"seam": seam, "before": before, "repeats": repeats},
-        )
-    )
+    edited = tool.loopify(generator, clip.audio, clip.rate, **where, seeds=seeds, repeats=repeats, **asked)
+    details = {"seam": seam, "before": before, "repeats": repeats}
+    _say(tool.write(out, generator, edited, clip, bpm=bpm, beats_per_bar=beats_per_bar, details=details))
 
 
 @click.command()
@@ -228,7 +266,7 @@ def pack(lufs, distance, bars, beats_per_bar, rate, turn, num, out, **given) -> 
 
     export.check_format(rate, "PCM_24", "wav")
     workdir = given["workdir"]
-    generator, asked = _load(given)
+    generator, asked = _load(given, counts=True)
     shape = {"bars": bars, "bpm": bpm, "beats_per_bar": beats_per_bar, "rate": rate, "turn": turn}
     known = facts.read(workdir)
     _say(
@@ -236,6 +274,97 @@ def pack(lufs, distance, bars, beats_per_bar, rate, turn, num, out, **given) -> 
             generator, out, num=num, seed=given["seed"], lufs=lufs, distance=distance, facts=known, **shape, **asked
         )
     )
+
+
+@click.command()
+@click.argument("file", type=click.Path(), required=False)
+@click.option(
+    "--seconds", type=float, required=True, help="Of the whole, FILE and what goes on from it, to the sample."
+)
+@click.option("--overlap", default=0.5, show_default=True, help="Of a window that the next one goes on from.")
+@click.option(
+    "--stream", is_flag=True, help="Write while it is made: any length in the same memory. So it is without FILE."
+)
+@click.option("--rate", type=int, help="Of the file, in Hz. Default: that of FILE, or 44100.")
+@_with(_num(1), _out("extended"), options.sampling)
+def extend(file, seconds, overlap, stream, rate, num, out, **given) -> None:
+    """Go on from the end of FILE, whose samples stay as they are, or without it from nothing."""
+    options.check_range("--num", num, 1)
+    if file and rate:
+        raise UsageError("the rate is that of FILE: leave out --rate")
+
+    from musicdiff import export
+    from musicdiff.creative import extend as tool
+    from musicdiff.creative import files, original
+
+    clip = original.read(file) if file else None
+    rate = clip.rate if clip else rate or 44_100
+    export.check_format(rate, "PCM_24", "wav")
+    generator, asked = _load(given)
+    asked |= {"seconds": seconds, "share": overlap}
+    for seed in options.seeds_of(given, num):
+        title = f"{clip.name} extended seed {seed}" if clip else f"{generator.name} {seconds:g} s seed {seed}"
+        if clip and not stream:
+            edited = tool.extend(generator, clip.audio, rate, seed=seed, **asked)
+            _say(files.write(out, [title], generator, edited, [clip], tool="extend", details={"overlap": overlap}))
+        else:
+            blocks = tool.stream(
+                generator, rate=rate, seed=seed, beginning=None if clip is None else clip.audio, **asked
+            )
+            _say(
+                _write_stream(
+                    out, title, generator, clip, blocks, rate, {"overlap": overlap, "seed": seed}, asked["told"]
+                )
+            )
+
+
+@click.command()
+@click.option("--hours", type=float, required=True, help="Of audio.")
+@click.option(
+    "--preset", default="overnight", show_default=True, help="overnight, for speed, or studio, as configured."
+)
+@click.option("--fade-in", default=20.0, show_default=True, help="Seconds.")
+@click.option("--fade-out", default=60.0, show_default=True, help="Seconds.")
+@click.option("--low-pass", type=float, help="Hz, above which it grows softer, by 24 dB an octave.")
+@click.option("--lufs", type=float, help="Loudness of the first minute, by one gain for all; -35, say.")
+@click.option("--rate", default=44_100, show_default=True, help="Of the file, in Hz.")
+@click.option("--subtype", default="PCM_24", show_default=True, help="Sample format: PCM_16, PCM_24, FLOAT.")
+@_with(click.option("--out", default="night.wav", show_default=True, help="The file."), options.sampling)
+def sleep(hours, preset, fade_in, fade_out, low_pass, lufs, rate, subtype, out, **given) -> None:
+    """Hours of music in one file. Says first what it will take; killed, the same command goes on."""
+    if given["seeds"]:
+        raise UsageError("a night is of one seed: --seed, not --seeds")
+
+    from musicdiff.creative import sleep as tool
+
+    seed = given["seed"]
+    generator, asked = _load(given)
+    generator, chosen = tool.use(generator, preset)
+    asked |= {"share": chosen["share"], "sampler": {**chosen["sampler"], **asked["sampler"]}}
+    mastering = {"fade_in": fade_in, "fade_out": fade_out, "low_pass": low_pass, "lufs": lufs}
+    _say(tool.sleep(generator, out, hours=hours, seed=seed, rate=rate, subtype=subtype, **mastering, **asked))
+
+
+def _write_stream(out, title, generator, clip, blocks, rate, details, told) -> Iterator[str]:
+    """Writes blocks [n, C] as they come: a WAV that is valid after each, its sidecar, and the page."""
+    from musicdiff import artifacts, prompts
+    from musicdiff.artifacts.clips import file_names
+    from musicdiff.creative import files
+    from musicdiff.creative.wav import Wav
+
+    first = next(blocks)  # before there is a folder: it may be refused
+    path = files.make_folder(out) / f"{file_names([title])[0]}.wav"
+    channels, subtype = first.shape[1], clip.subtype if clip else "PCM_24"
+    record = {"name": title, **prompts.record(told), "model": generator.config["model"]["name"], "step": generator.step}
+    record |= {"milestone": generator.milestone, "tool": "extend", **details}
+    record |= {"given": [{"name": clip.name, "sha256": clip.sha256}]} if clip else {}
+    path.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
+    yield f"{path} is being written, and can be heard from now on"
+    wav = Wav(path, rate, channels, subtype)
+    for block in itertools.chain([first], blocks):
+        wav.append(block)
+    yield f"{path}  {wav.num_samples / rate:g} s"
+    yield f"listen: {artifacts.rebuild_page(out, f'extend: {generator.name}, step {generator.step}')}"
 
 
 def _tempo(given: dict[str, Any], tool: str) -> float:
@@ -250,4 +379,4 @@ def _say(lines: Any) -> None:
         click.echo(line)
 
 
-COMMANDS = (inpaint, vary, loop, loopify, pack)
+COMMANDS = (inpaint, vary, interpolate, loop, loopify, pack, extend, sleep)

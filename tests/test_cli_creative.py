@@ -49,6 +49,58 @@ def test_vary_leaves_a_ladder(call, trained, file, tmp_path):
     assert "ladder.png" in (tmp_path / "listen.html").read_text()
 
 
+def test_interpolate_goes_from_clip_to_clip(call, trained, file, tmp_path):
+    io.write(tmp_path / "other.wav", 0.2 * TONES[:2000, :1], 11_025)  # of another rate, mono and shorter
+    code, _, errors = call(
+        *("interpolate", file, tmp_path / "other.wav", "--workdir", trained, "--weights", "0,0.5"),
+        *("--steps", 4, "--out", tmp_path / "out"),
+    )
+    assert code == 0, errors
+    made = sidecars(tmp_path / "out")
+    assert {one["weight"] for one in made} == {0, 0.5} and [one["name"] for one in made[0]["given"]] == [
+        "clip",
+        "other",
+    ]
+    assert io.read(tmp_path / "out" / "clip-to-other-0.5.wav")[0].shape == (4000, 2)
+    assert (tmp_path / "out" / "listen.html").exists()
+
+
+@pytest.mark.parametrize("stream", [[], ["--stream"]])
+def test_extend_goes_on_from_the_clip(call, trained, file, tmp_path, stream):
+    """To the same samples, written at once or as they are made."""
+    code, _, errors = call(
+        *("extend", file, "--workdir", trained, "--seconds", 1.2, "--steps", 2, "--out", tmp_path, *stream)
+    )
+    assert code == 0, errors
+    path = tmp_path / "clip-extended-seed-0.wav"
+    made = io.read(path)[0]
+    assert made.shape == (9600, 2) and io.probe(path).subtype == "PCM_16"
+    np.testing.assert_array_equal(made[:4000], io.read(file)[0])
+    assert np.abs(made[4400:]).max() > 1e-3
+    (record,) = sidecars(tmp_path)
+    assert record["tool"] == "extend" and record["seed"] == 0 and record["given"][0]["name"] == "clip"
+
+
+def test_extend_begins_from_nothing(call, trained, tmp_path):
+    code, said, errors = call(
+        *("extend", "--workdir", trained, "--seconds", 1.001, "--rate", 48_000, "--steps", 2, "--out", tmp_path)
+    )
+    assert code == 0, errors
+    (path,) = tmp_path.glob("*.wav")
+    assert io.probe(path).num_frames == 48_048 and path.with_suffix(".json").exists()
+    assert str(path) in said and (tmp_path / "listen.html").exists()
+
+
+def test_sleep_writes_a_night(call, trained, tmp_path):
+    """Of four seconds, by the preset for speed; asked for again, it is there already."""
+    night = ("sleep", "--workdir", trained, "--hours", 4 / 3600, "--fade-in", 1, "--fade-out", 1)
+    code, said, errors = call(*night, "--low-pass", 2000, "--rate", 8000, "--out", tmp_path / "night.wav")
+    assert code == 0, errors
+    assert "to compute" in said.splitlines()[0] and io.probe(tmp_path / "night.wav").num_frames == 32_000
+    code, _, errors = call(*night, "--rate", 8000, "--out", tmp_path / "night.wav")
+    assert code == 2 and "is there already" in errors and errors.count("\n") == 1
+
+
 def test_loop_leaves_bars(call, trained, tmp_path):
     code, said, _ = call(
         "loop", "--workdir", trained, "--bars", 1, "--bpm", 240, "--num", 1, "--rate", 48_000, "--out", tmp_path
@@ -61,9 +113,13 @@ def test_loop_leaves_bars(call, trained, tmp_path):
 
 
 def test_loopify_changes_the_seam(call, trained, file, tmp_path):
-    code, *_ = call("loopify", file, "--workdir", trained, "--seam", 0.1, "--num", 1, "--out", tmp_path)
+    tempo = ("--bpm", 240, "--beats-per-bar", 2)  # of which this model knows nothing
+    code, *_ = call("loopify", file, "--workdir", trained, "--seam", 0.1, *tempo, "--num", 1, "--out", tmp_path)
     assert code == 0
-    made, before = io.read(tmp_path / "clip-loop-seed-0.wav")[0], io.read(file)[0]
+    known = loop_chunks.read((tmp_path / "clip-looped-seed-0.wav").read_bytes())
+    assert known == {"loop": (0, 4000), "bpm": 240, "beats": 2, "beats_per_bar": 2}
+    assert sidecars(tmp_path)[0]["seam"] == 0.1
+    made, before = io.read(tmp_path / "clip-looped-seed-0.wav")[0], io.read(file)[0]
     np.testing.assert_array_equal(made[400:-400], before[400:-400])
     assert np.abs(made[:400] - before[:400]).max() > 1e-3
 
@@ -79,7 +135,30 @@ def test_loopify_changes_the_seam(call, trained, file, tmp_path):
         (["vary", "FILE", "--workdir", "W", "--strength", "half"], "--strength takes numbers"),
         (["vary", "FILE", "--workdir", "W", "--strength", "1.5"], "not 1.5"),
         (["vary", "FILE", "--workdir", "W", "--start-step", "1001"], "to 1000"),
-        (["vary", "FILE", "--workdir", "W", "--steps", "6", "--style", "lofi"], "was not trained with the condition 'style'"),
+        (
+            ["vary", "FILE", "--workdir", "W", "--strength", "1", "--style", "lofi"],
+            "was not trained with the condition 'style'",
+        ),
+        (
+            ["vary", "FILE", "--workdir", "W", "--strength", "1", "--bpm", "120"],
+            "was not trained with the condition 'tempo'",
+        ),
+        (["interpolate", "FILE", "--workdir", "W"], "two files are interpolated, or two prompts"),
+        (["interpolate", "FILE", "FILE", "--workdir", "W", "--weights", "2"], "weights are from 0"),
+        (["interpolate", "FILE", "FILE", "--workdir", "W", "--guidance", "2"], "without guidance"),
+        (["interpolate", "FILE", "FILE", "--workdir", "W", "--seeds", "1,2"], "--seed, not --seeds"),
+        (["interpolate", "--workdir", "W", "--prompt", "a", "--to", "a"], "prompts that are the same"),
+        (["interpolate", "--workdir", "W", "--prompt", "a", "--to", "b"], "was not trained with the condition 'text'"),
+        (["extend", "FILE", "--workdir", "W", "--seconds", "0.25"], "the clip alone is 0.5 s"),
+        (["extend", "FILE", "--workdir", "W", "--seconds", "0.25", "--stream"], "the clip alone is 0.5 s"),
+        (["extend", "FILE", "--workdir", "W", "--seconds", "1", "--rate", "44100"], "leave out --rate"),
+        (["extend", "--workdir", "W", "--seconds", "nan"], "less than one sample"),
+        (["extend", "--workdir", "W", "--seconds", "1", "--overlap", "1.5"], "1.5"),
+        (["sleep", "--workdir", "W", "--hours", "0"], "less than one sample"),
+        (["sleep", "--workdir", "W", "--hours", "1", "--seeds", "1,2"], "--seed, not --seeds"),
+        (["sleep", "--workdir", "W", "--hours", "1", "--preset", "siesta"], "overnight, studio"),
+        (["sleep", "--workdir", "W", "--hours", "0.001"], "do not fit"),
+        (["sleep", "--workdir", "W", "--hours", "1", "--low-pass", "5"], "a low-pass lies between"),
         (["loop", "--workdir", "W"], "a loop has a tempo"),
         (["loop", "--workdir", "W", "--bpm", "-3"], "--bpm must be a number above 0"),
         (["loop", "--workdir", "W", "--bpm", "120", "--bars", "0"], "bars must be a whole number"),
@@ -91,9 +170,9 @@ def test_loopify_changes_the_seam(call, trained, file, tmp_path):
 )
 def test_bad_arguments_are_one_line(call, trained, file, tmp_path, arguments, words):
     given = [{"FILE": file, "W": trained}.get(text, text) for text in arguments]
-    code, _, error = call(*given, "--out", tmp_path / "out")
+    code, _, error = call(*given, "--out", tmp_path / "out.wav")
     assert code == 2 and words in error and error.count("\n") == 1
-    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.iterdir())
 
 
 def test_files_that_cannot_be_read_are_named(call, trained, tmp_path):

@@ -1,4 +1,4 @@
-"""The notebook: clean, installable around a JAX that is there, and run to its end by a kernel, also after a kill and under another path."""
+"""The notebooks: clean, installable around a JAX that is there, and run to their ends; training also after a kill and under another path."""
 
 import ast
 import importlib
@@ -12,12 +12,21 @@ import threading
 import time
 from importlib import metadata
 
+import micro
 import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 
-PATH = pathlib.Path(__file__).parent.parent / "notebooks" / "train_your_folder.ipynb"
+FOLDER = pathlib.Path(__file__).parent.parent / "notebooks"
+TRAIN, CREATIVE = FOLDER / "train_your_folder.ipynb", FOLDER / "creative_tools.ipynb"
+CELLS = {
+    TRAIN: ("parameters", "install", "drive", "doctor", "memory", "train", "listen", "sample"),
+    CREATIVE: (
+        *("parameters", "install", "drive", "model", "clip", "inpaint", "loop", "loopify", "vary"),
+        *("extend", "sleep", "interpolate", "save"),
+    ),
+}
 TINY = (
     *("--config.data.loader=numpy", "--config.batch_size=2", "--config.model.frames=64", "--config.network.groups=4"),
     *("--config.network.channels=(8,)", "--config.network.head_width=8", "--config.network.attention_levels=()"),
@@ -26,35 +35,39 @@ TINY = (
 )
 
 
-def read():
-    return nbformat.read(PATH, as_version=4)
+def read(path=TRAIN):
+    return nbformat.read(path, as_version=4)
 
 
-def code_cells():
-    return [cell for cell in read().cells if cell.cell_type == "code"]
+def source_of(ident, path=TRAIN):
+    return next(cell.source for cell in read(path).cells if cell.id == ident)
 
 
-def source_of(ident):
-    return next(cell.source for cell in read().cells if cell.id == ident)
-
-
-def test_it_is_clean():
-    notebook = read()
+@pytest.mark.parametrize("path", CELLS, ids=lambda path: path.stem)
+def test_it_is_clean(path):
+    notebook = read(path)
     nbformat.validate(notebook)
-    assert [cell.id for cell in code_cells()] == [
-        *("parameters", "install", "drive", "doctor", "memory", "train", "listen", "sample")
-    ]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert tuple(cell.id for cell in code) == CELLS[path]
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
-    for cell in code_cells():
+    for cell in code:
         assert not cell.outputs and cell.execution_count is None, cell.id
     # Nothing of the editor that saved it last, and diffs that can be read.
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
-    assert json.dumps(json.loads(PATH.read_text()), indent=1, ensure_ascii=False) + "\n" == PATH.read_text()
+    assert json.dumps(json.loads(path.read_text()), indent=1, ensure_ascii=False) + "\n" == path.read_text()
 
 
-@pytest.mark.parametrize("ident", [cell.id for cell in code_cells()])
-def test_every_cell_compiles_and_its_imports_resolve(ident):
-    for node in ast.walk(ast.parse(source_of(ident))):
+def test_notebooks_install_alike():
+    assert source_of("install") == source_of("install", CREATIVE) and source_of("drive") == source_of("drive", CREATIVE)
+
+
+@pytest.mark.parametrize(
+    ("path", "ident"),
+    [(path, ident) for path in CELLS for ident in CELLS[path]],
+    ids=lambda value: getattr(value, "stem", value),
+)
+def test_every_cell_compiles_and_its_imports_resolve(path, ident):
+    for node in ast.walk(ast.parse(source_of(ident, path))):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 importlib.import_module(alias.name)
@@ -116,9 +129,9 @@ def test_a_full_size_preset_fits_15_gb_in_float32(capsys):
     assert names["clips_at_once"](row, 0.75 * 15e9) == int(room / each)
 
 
-def client(tmp_path, **parameters):
+def client(tmp_path, path=TRAIN, **parameters):
     """The notebook with its parameters replaced, as papermill does it: by a cell after them."""
-    notebook = read()
+    notebook = read(path)
     place = next(i for i, cell in enumerate(notebook.cells) if cell.id == "parameters") + 1
     lines = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
     notebook.cells.insert(place, nbformat.v4.new_code_cell(lines))
@@ -165,3 +178,25 @@ def test_a_killed_kernel_goes_on_under_another_path(tmp_path, monkeypatch):
     assert sum("text/html" in kinds for kinds in played) == 4 + 4 + 2  # generated, real, more
     assert sum("image/png" in kinds for kinds in played) == 3  # two grids and the curves
     assert len(list((second / "clips").glob("*.wav"))) == 2
+
+
+@pytest.mark.slow  # as long: a program for every tool
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:jupyter_client.*")
+def test_every_tool_plays(tmp_path, monkeypatch):
+    """By a micro model that is told things, so that prompts can be mixed."""
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "compilations"))
+    shared = {"workdir": str(tmp_path / "run"), "preset": "text:tiny", "overrides": micro.overrides("text")}
+    told = {"tempo": 120, "text": "calm piano"}
+    done = client(tmp_path, CREATIVE, **shared, told=told, out=str(tmp_path / "out")).execute()
+
+    def said_by(ident):
+        outputs = next(cell.outputs for cell in done.cells if cell.id == ident)
+        played = sum("text/html" in output.get("data", {}) for output in outputs)
+        return played, "".join(output.get("text", "") for output in outputs)
+
+    assert said_by("inpaint")[0] == 2 and "samples that differ outside: 0" in said_by("inpaint")[1]
+    assert said_by("loop")[0] == 3 and said_by("loopify")[0] == 1 and said_by("vary")[0] == 4
+    assert said_by("extend")[0] == 1 and "samples of the clip that differ: 0" in said_by("extend")[1]
+    assert said_by("sleep")[0] == 1 and "to compute" in said_by("sleep")[1]
+    assert said_by("interpolate")[0] == 3 + 3
+    assert len(list((tmp_path / "out").glob("*.wav"))) == 3 and (tmp_path / "out" / "listen.html").exists()

@@ -17,7 +17,7 @@ from musicdiff.generation import Edit, Generator
 from musicdiff.typing import Domain, Known
 
 JUMP = 5  # levels that RePaint goes back at once
-FADE = 0.01  # seconds within a region in which the difference to the clip beside it fades
+FADE = 0.03  # seconds within a region in which the difference to the clip beside it fades
 RINGING = 16  # samples to each side of a region, at the model's rate, that a resampler's filter mixes with it
 
 

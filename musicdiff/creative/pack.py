@@ -1,6 +1,7 @@
 """A pack of loops: all different, equally loud, with a page to hear them and what is known of the licence of what they were learned from."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import collections.abc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -66,40 +67,17 @@ def pack(
         asked: as of `loop`, `told` for all loops
     Raises UsageError for numbers that make no pack, DataError where four times as many seeds do not fill it, and what `loop` raises.
     """
-    if num < 1 or not np.isfinite(lufs) or not distance >= 0:
+    if min(num, batch_size) < 1 or not np.isfinite(lufs) or not distance >= 0:
         raise UsageError(
-            f"a pack is of 1 loop or more, a loudness and a distance from 0 on, not {num}, {lufs} LUFS, {distance} dB"
+            f"a pack is of 1 loop or more, in batches, of a loudness and a distance from 0 on, not {num}, {batch_size}, {lufs} LUFS, {distance} dB"
         )
-    layout = lay_out(generator.model.domain, bars=bars, bpm=bpm, beats_per_bar=beats_per_bar, rate=rate)
-    yield str(layout)
-    kept: list[Kept] = []
-    tried, last = seed, seed + TRIES * num
-    while len(kept) < num and tried < last:
-        seeds = range(tried, min(tried + batch_size, last))
-        tried = seeds.stop
-        looped = loop.loop(
-            generator,
-            bars=bars,
-            bpm=bpm,
-            beats_per_bar=beats_per_bar,
-            rate=rate,
-            seeds=tuple(seeds),
-            batch_size=batch_size,
-            **asked,
-        )
-        for one in _singles(looped):
-            if len(kept) == num:
-                break
-            judged = _judge(generator, layout, one, kept, distance)
-            if isinstance(judged, str):
-                yield f"seed {one.clips.seeds[0]} is left out: {judged}"
-            else:
-                kept.append(judged)
-    if len(kept) < num:
-        raise DataError(
-            f"only {len(kept)} of {num} loops from {tried - seed} seeds: the others were silent, noise-like or repetitions; "
-            "ask for fewer, for a smaller distance, or for less that is alike"
-        )
+    shape = {"bars": bars, "bpm": bpm, "beats_per_bar": beats_per_bar, "rate": rate}
+    layout = lay_out(generator.model.domain, **shape)
+    batches = (
+        loop.loop(generator, **shape, seeds=tuple(seeds), batch_size=len(seeds), **asked)
+        for seeds in _batches(seed, num, batch_size)
+    )
+    kept = yield from _choose(generator, layout, batches, num, distance)
     gains, target = _gains(kept, lufs)
     if target < lufs:
         loudest = max(kept, key=lambda one: _peak_db(one.looped.audio[0]) - one.lufs)
@@ -114,7 +92,7 @@ def pack(
     if num > 1:
         near, a, b = nearest_pair(kept)
         yield f"nearest pair: seeds {a} and {b}, {near:.1f} dB apart"
-    yield f"{num} loops of {target:.1f} LUFS from {tried - seed} seeds, {folder / LICENSE}"
+    yield f"{num} loops of {target:.1f} LUFS, {folder / LICENSE}"
     page = artifacts.rebuild_page(folder, f"{generator.name}: {num} loops")
     yield f"listen: {page}"
 
@@ -159,6 +137,38 @@ def licence(generator: Generator, facts: Mapping[str, Any], seeds: Sequence[int]
             "share them.",
             "",
         ]
+    )
+
+
+def _batches(seed: int, num: int, batch_size: int) -> Iterator[range]:
+    """Seeds from `seed` on, TRIES * num at most; all batches are of one size, or each size would be compiled."""
+    size = min(batch_size, num)
+    return (range(first, first + size) for first in range(seed, seed + TRIES * num - size + 1, size))
+
+
+def _choose(
+    generator: Generator, layout: Layout, batches: Iterable[Edited], num: int, distance: float
+) -> collections.abc.Generator[str, None, list[Kept]]:
+    """The first `num` loops that can be kept; yields what there is to say of the others. No batch is computed that is not needed."""
+    kept: list[Kept] = []
+    said: set[str] = set()
+    seen = 0
+    for looped in batches:
+        new = [note for note in dict.fromkeys((*looped.notes, *looped.clips.notes)) if note not in said]
+        said.update(new)
+        yield from new
+        for one in _singles(looped):
+            seen += 1
+            judged = _judge(generator, layout, one, kept, distance)
+            if isinstance(judged, str):
+                yield f"seed {one.clips.seeds[0]} is left out: {judged}"
+                continue
+            kept.append(judged)
+            if len(kept) == num:
+                return kept
+    raise DataError(
+        f"only {len(kept)} of {num} loops from {seen} seeds: the others were silent, noise-like or repetitions; "
+        "ask for fewer, for a smaller distance, or for less that is alike"
     )
 
 

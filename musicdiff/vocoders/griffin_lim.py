@@ -92,12 +92,19 @@ def _transforms(spec: MelSpec, padding: str, num_frames: int, samples: int | Non
 
 
 def _holding(known: Known | None, spec: MelSpec) -> Callable[[Array], Array]:
-    """signals [B, C, N] -> the same with what is known in its place."""
+    """signals [B, C, N] -> the same with what is known in its place.
+
+    Towards what is free the known fades over a frame: put in hard, it would leave a jump at the first free sample, which every later iteration keeps.
+    """
     if known is None:
         return lambda signal: signal
     audio = to_mid_side(known.audio) if spec.channels == 2 else known.audio
-    audio, free = jnp.moveaxis(audio, -1, 1), known.free[:, None]
-    return lambda signal: jnp.where(free, signal, audio)
+    audio, free = jnp.moveaxis(audio, -1, 1), known.free[:, None].astype(audio.dtype)
+    width = (1, 1, 2 * (spec.n_fft // 2) + 1)
+    near = jax.lax.reduce_window(free, -jnp.inf, jax.lax.max, width, (1, 1, 1), "SAME")
+    share = jax.lax.reduce_window(near, 0.0, jax.lax.add, width, (1, 1, 1), "SAME") / width[-1]
+    share = jnp.maximum(share, free)  # of the signal
+    return lambda signal: share * signal + (1 - share) * audio
 
 
 def _invert(frozen: Params, target: Array, num_steps: int) -> Array:

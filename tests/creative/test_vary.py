@@ -49,6 +49,12 @@ def test_the_stronger_the_further(ladder):
     assert np.abs(ladder.clips.x_0[1] - ladder.clips.x_0[5]).mean() > 1e-3  # seeds
 
 
+def test_a_row_depends_on_its_seed_alone(generator, ladder):
+    """Not on its neighbours, nor on its place among them."""
+    other = vary(generator, clip(), RATE, strengths=[1.0, 0.6, 0.2, 0.0], seeds=[6, 9])
+    np.testing.assert_array_equal(other.clips.x_0[:4], ladder.clips.x_0[4:])
+
+
 @pytest.mark.parametrize(("seconds", "rate", "channels"), [(0.3, 11_025, 2), (1.0, RATE, 1), (0.01, RATE, 1)])
 def test_as_long_as_the_clip_at_its_rate(generator, seconds, rate, channels):
     audio = clip(seconds, rate, channels)

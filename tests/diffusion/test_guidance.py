@@ -245,3 +245,32 @@ def test_the_target_level_reaches_a_flow_map(wrap):
         return process.Prediction(jnp.full_like(x_t, to), x_t)
 
     assert float(wrap(flow_map)(X_T, 0.0, to=0.25).x_0[0, 0, 0]) == 0.25
+
+
+def mix_of(weights, *presents):
+    """Three clips' conditions in parts, each part present or not."""
+    parts = [conditions(present) for present in presents]
+    cond = jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *parts)
+    return {"cond": cond, "weights": jnp.tile(jnp.array(weights), (3, 1))}
+
+
+@pytest.mark.parametrize("log_snr", [0.5, jnp.array(LEVELS)])
+def test_a_mix_is_the_weighted_sum_of_its_parts(log_snr):
+    f = model()
+    told, silent = (guidance.conditional(f, conditions(present))(X_T, log_snr) for present in (True, False))
+    for weights in ((1.0, 0.0), (0.3, 0.7), (1.5, -0.5)):
+        found = guidance.mixed(f)(X_T, log_snr, mix_of(weights, True, False))
+        for ours, a, b in zip(found, told, silent):
+            np.testing.assert_allclose(ours, weights[0] * a + weights[1] * b, atol=1e-5)
+        np.testing.assert_allclose(process.diffuse(*found, log_snr), X_T, atol=1e-5)
+
+
+def test_a_mix_is_guided_as_a_condition_is():
+    """Of one part it is that part, with guidance too."""
+    f = model()
+    plain = guidance.classifier_free(f, conditions(True), conditions(False), 3.0)(X_T, 0.5)
+    mixed = guidance.classifier_free(
+        guidance.mixed(f), mix_of((1.0, 0.0), True, False), mix_of((1.0, 0.0), False, False), 3.0
+    )(X_T, 0.5)
+    for ours, theirs in zip(mixed, plain):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
