@@ -143,7 +143,8 @@ def vary(file, strengths, start_steps, num, out, **given) -> None:
     titles = [f"{clip.name} varied strength {strength:g} seed {seed}" for seed in seeds for strength in ladder]
     details = [{"strength": strength, "start_step": strength * steps} for _ in seeds for strength in ladder]
     drawn = files.make_folder(out) / "ladder.png"  # before the page, which shows it
-    picture.save_mels(drawn, edited.clips.log_mel[: len(ladder)], MelSpec(**generator.config["mel"]), titles=said)
+    rungs = edited.clips.log_mel[: len(ladder)]
+    picture.save_mels(drawn, rungs, MelSpec(**generator.config["mel"]), titles=said, columns=1)
     _say(files.write(out, titles, generator, edited, [clip], tool="vary", details=details))
     click.echo(f"the ladder of seed {seeds[0]}: {drawn}")
 

@@ -14,12 +14,20 @@ MAX_WIDTH = 12.0  # inches of one row of panels
 TICKS_HZ = (250, 1000, 2000, 5000, 10000, 20000)
 
 
-def save_mels(path: epath.PathLike, mels: np.ndarray, spec: MelSpec, titles: Sequence[str] | None = None) -> None:
+def save_mels(
+    path: epath.PathLike,
+    mels: np.ndarray,
+    spec: MelSpec,
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int = COLUMNS,
+) -> None:
     """Writes a PNG grid of log-mels, a panel for each example and channel: seconds, Hz, and dB as brightness.
 
     Args:
         mels: [B, T, F, C] in [-1, 1], T any length
         titles: one for each example; stereo panels add 'mid' or 'side'
+        columns: panels beside each other, at most
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -35,7 +43,7 @@ def save_mels(path: epath.PathLike, mels: np.ndarray, spec: MelSpec, titles: Seq
         for name, mel in zip(names, mels)
         for channel in range(spec.channels)
     ]
-    columns = min(COLUMNS, len(panels))
+    columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(MAX_WIDTH / COLUMNS * columns + 1.0, 2.4 * rows), layout="constrained")
     canvas = FigureCanvasAgg(figure)  # not pyplot: no global state, no display
