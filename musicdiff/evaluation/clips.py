@@ -1,4 +1,4 @@
-"""The held-out clips of a workdir: those that its training never saw, out of its own data."""
+"""The data of a workdir: its tracks, and its held-out clips, those that its training never saw."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +13,21 @@ from musicdiff.training import conditions, latents
 from musicdiff.typing import Model
 
 
+def open_tracks(workdir: Any, config: Mapping[str, Any], feature: str) -> tuple[data.TrackSource, data.Tracks]:
+    """The source that a workdir was trained on, and its tracks in the cache of data, found or built anew.
+
+    Raises DataError when the data are gone, or are not those that the model was trained on; a workdir may not tell which those were.
+    """
+    settings = config["data"]
+    source = data.open_source(settings["source"])
+    tracks = data.build(source, feature, MelSpec(**config["mel"]), settings["cache_dir"], strict=settings["strict"])
+    if facts.read(epath.Path(workdir)).get("fingerprint", tracks.fingerprint) != tracks.fingerprint:
+        raise DataError(
+            f"{settings['source']} has changed since {workdir} was trained on it: restore it, or what is held out is not"
+        )
+    return source, tracks
+
+
 def held_out(
     workdir: Any, config: Mapping[str, Any], model: Model, *, limit: int, batch_size: int
 ) -> list[dict[str, np.ndarray]]:
@@ -22,13 +37,7 @@ def held_out(
     Raises DataError when the data are gone, or are not those that the model was trained on.
     """
     folder, settings = epath.Path(workdir), config["data"]
-    source = data.open_source(settings["source"])
-    spec = MelSpec(**config["mel"])
-    tracks = data.build(source, model.feature, spec, settings["cache_dir"], strict=settings["strict"])
-    if facts.read(folder).get("fingerprint", tracks.fingerprint) != tracks.fingerprint:
-        raise DataError(
-            f"{settings['source']} has changed since {folder} was trained on it: restore it, or what is held out is not"
-        )
+    _, tracks = open_tracks(folder, config, model.feature)
     if model.feature == "latent":
         tracks = latents.encode_tracks(config, folder, folder, tracks)
     split, shape = tracks.held_out_split(), {"feature": model.feature, "frames": model.clip_frames}

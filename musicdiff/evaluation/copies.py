@@ -15,6 +15,7 @@ from musicdiff import data, generation
 from musicdiff.audio.mel import MelSpec
 from musicdiff.errors import DataError
 from musicdiff.evaluation import fingerprints, sounds
+from musicdiff.evaluation.clips import open_tracks
 from musicdiff.evaluation.sounds import Trained
 from musicdiff.training import curves
 
@@ -127,11 +128,9 @@ def folder(path: str, spec: MelSpec = SPEC) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def training_tracks(trained: Trained) -> Iterator[tuple[str, np.ndarray]]:
-    """The whole tracks that a run was trained on, read from their source, at the run's rate and width."""
-    config, feature = trained.generator.config, trained.generator.model.feature
-    settings, spec = config["data"], MelSpec(**config["mel"])
-    source = data.open_source(settings["source"])
-    tracks = data.build(source, feature, spec, settings["cache_dir"], strict=settings["strict"])
+    """The whole tracks that a run was trained on, read from their source, at the run's rate and width. Raises DataError as `open_tracks` does."""
+    config, spec = trained.generator.config, MelSpec(**trained.generator.config["mel"])
+    source, tracks = open_tracks(trained.workdir, config, trained.generator.model.feature)
     names = set(map(str, tracks.split("train").labels["name"]))
     for track in source.tracks:
         if track.name in names:

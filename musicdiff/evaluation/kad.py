@@ -27,34 +27,85 @@ class Kad:
     bandwidth: float
 
 
+@dataclass(frozen=True)
+class Difference:
+    """Of two sets' scores: below 0 where the first is nearer. error: over the clips of all sets, interval: 95 %."""
+
+    value: float
+    error: float
+    interval: tuple[float, float]
+
+
 def measure(generated: Embedded, reference: Embedded, *, bandwidth: float | None = None) -> Kad:
     """KAD of two sets. bandwidth: by default the median distance of the reference's windows, so that it is that of all who are compared to it.
 
     Memory grows with the number of windows, not with its square. The error is a jackknife over clips, in closed form.
     Raises DataError for fewer than 3 clips, or a reference that is mostly one vector; UsageError for vectors of two lengths.
     """
-    for embedded in (generated, reference):
+    generated.need(3)
+    bandwidth = _bandwidth(reference, bandwidth)
+    value, of_generated, of_reference = _pseudo_values(generated, reference, bandwidth)
+    error = float(np.hypot(_error(of_generated, generated.windows), _error(of_reference, reference.windows)))
+    count = min(generated.clips, reference.clips)
+    return Kad(value, error, resampling.interval(value, error, count), bandwidth)
+
+
+def compare(
+    a: Embedded, b: Embedded, reference: Embedded, *, paired: bool = True, bandwidth: float | None = None
+) -> Difference:
+    """KAD of A less that of B, by one kernel. The reference is the same for both, so that little of its error is left in the difference.
+
+    paired: clip i of A and clip i of B belong together, as of one prompt or one seed do: they are left out together.
+    Raises UsageError for pairs of unequal numbers of clips, and what `measure` raises.
+    """
+    if paired and a.clips != b.clips:
+        raise UsageError(
+            f"{a.clips} clips and {b.clips} are no pairs: make as many of each, or compare with paired=False"
+        )
+    for embedded in (a, b):
         embedded.need(3)
-    y, x = distances.centre(reference.x, generated.x)
-    if bandwidth is None and not (bandwidth := distances.median(y)) > 0.0:
+    bandwidth = _bandwidth(reference, bandwidth)
+    (value_a, own_a, common_a), (value_b, own_b, common_b) = (
+        _pseudo_values(embedded, reference, bandwidth) for embedded in (a, b)
+    )
+    if paired:
+        own = _error(own_a - own_b, (a.windows + b.windows) / 2)
+    else:
+        own = float(np.hypot(_error(own_a, a.windows), _error(own_b, b.windows)))
+    difference = value_a - value_b
+    error = float(np.hypot(own, _error(common_a - common_b, reference.windows)))
+    return Difference(difference, error, resampling.interval(difference, error, min(a.clips, b.clips)))
+
+
+def _bandwidth(reference: Embedded, asked: float | None) -> float:
+    reference.need(3)
+    if asked is None and not (asked := distances.median(distances.centre(reference.x)[0])) > 0.0:
         raise DataError("half of the reference's windows or more are the same: it is no reference")
-    if not bandwidth > 0.0:
-        raise UsageError(f"the bandwidth of a kernel must be above 0, not {bandwidth:g}")
+    if not asked > 0.0:
+        raise UsageError(f"the bandwidth of a kernel must be above 0, not {asked:g}")
+    return asked
+
+
+def _pseudo_values(generated: Embedded, reference: Embedded, bandwidth: float) -> tuple[float, np.ndarray, np.ndarray]:
+    """KAD, and what it would be without each clip as pseudo-values [clips], of the one set and of the other."""
+    y, x = distances.centre(reference.x, generated.x)
     within_x = _within(x, generated, bandwidth)
     within_y = _within(y, reference, bandwidth)
     across_x, across_y = _across(x, y, generated, reference, bandwidth)
     mean_x, mean_y = _mean(within_x, generated), _mean(within_y, reference)
     value = mean_x + mean_y - 2.0 * across_x.sum() / (len(x) * len(y))
-    variance = 0.0
+    pseudo = []
     sides = ((generated, within_x, across_x, mean_y, len(y)), (reference, within_y, across_y, mean_x, len(x)))
     for embedded, within, across, other_mean, other_windows in sides:
         sizes = embedded.windows
         pairs = (len(embedded.x) - sizes) * other_windows
         without = _mean_without(within, embedded) + other_mean - 2.0 * (across.sum() - across) / pairs
-        variance += resampling.jackknife(resampling.pseudo_values(value, without, sizes), sizes)[1] ** 2
-    value, error = SCALE * float(value), SCALE * float(np.sqrt(variance))
-    count = min(generated.clips, reference.clips)
-    return Kad(value, error, resampling.interval(value, error, count), bandwidth)
+        pseudo.append(SCALE * resampling.pseudo_values(value, without, sizes))
+    return SCALE * float(value), *pseudo
+
+
+def _error(pseudo: np.ndarray, sizes: np.ndarray) -> float:
+    return resampling.jackknife(pseudo, sizes)[1]
 
 
 def _within(x: np.ndarray, embedded: Embedded, bandwidth: float) -> np.ndarray:

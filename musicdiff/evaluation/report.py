@@ -98,6 +98,7 @@ def measure(
     if (folder / "config.json").exists():
         trained = Trained(folder, generation.load(folder, milestone=milestone))
         label = f"{label}, step {trained.generator.milestone}"
+        sounds.check_empty(epath.Path(out) / CLIPS)  # before the reference is heard, which takes long
     with _timed(seconds, "reference"):
         against = references.load(embedding, reference, cache_dir=cache_dir)
     if trained:

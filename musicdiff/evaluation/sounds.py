@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from etils import epath
 
-from musicdiff import artifacts, data, facts, generation, parallel, randomness
+from musicdiff import artifacts, facts, generation, parallel, randomness
 from musicdiff.audio import io, quality
 from musicdiff.audio.mel import MelSpec
 from musicdiff.data.clips import Clips
 from musicdiff.data.progress import track_progress
 from musicdiff.errors import DataError, UsageError
+from musicdiff.evaluation.clips import open_tracks
 from musicdiff.generation import Generator
 
 BATCH = 8  # clips that pass through a model's codec at once
@@ -62,6 +63,14 @@ def generated(generator: Generator, seeds: Sequence[int], *, batch_size: int, as
         yield from ((f"seed {seed:06d}", audio) for seed, audio in zip(clips.seeds, clips.audio))
 
 
+def check_empty(folder: epath.Path) -> None:
+    """Raises UsageError where a folder holds anything: clips of another report would be scored with those that are to be generated."""
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(
+            f"{folder} is not empty, and clips in it would be scored too: name another --out, or remove it"
+        )
+
+
 def save_generated(
     generator: Generator,
     folder: epath.Path,
@@ -72,12 +81,9 @@ def save_generated(
 ) -> dict[str, Any]:
     """Writes a clip a seed, bit for bit as generated, with the page that plays them; returns what of their provenance they share.
 
-    Raises UsageError where the folder holds anything: clips of another report would be scored with them.
+    Raises UsageError as `check_empty` does.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(
-            f"{folder} is not empty, and clips in it would be scored too: name another --out, or remove it"
-        )
+    check_empty(folder)
     records: list[dict[str, Any]] = []
     for clips in _batches(generator, seeds, batch_size, asked):
         provenance = [generation.provenance(generator, clips, i) for i in range(len(clips.audio))]
@@ -97,17 +103,13 @@ def real(trained: Trained, split: str, count: int) -> Sounds:
     with zeros. Raises DataError where the data are gone, or are not those of the run.
     """
     model, config = trained.generator.model, trained.generator.config
-    settings, spec = config["data"], MelSpec(**config["mel"])
-    fingerprint = facts.read(trained.workdir).get("fingerprint")
-    if fingerprint is None:
+    spec = MelSpec(**config["mel"])
+    if "fingerprint" not in facts.read(trained.workdir):
         raise DataError(f"{trained.workdir} does not tell what it was trained on")
-    source = data.open_source(settings["source"])
-    tracks = data.build(source, model.feature, spec, settings["cache_dir"], strict=settings["strict"])
-    if tracks.fingerprint != fingerprint:
-        raise DataError(f"{settings['source']} has changed since {trained.workdir} was trained on it: restore it")
+    source, tracks = open_tracks(trained.workdir, config, model.feature)
     cached = tracks.split(split)
     if not len(cached):
-        raise DataError(f"{settings['source']} has one track, which was trained on: nothing was held out")
+        raise DataError(f"{config['data']['source']} has one track, which was trained on: nothing was held out")
     unit = 1 if model.feature == "audio" else spec.hop
     samples = model.domain.shape[0] * model.domain.samples_per_frame
     chosen = Clips(cached.frames, samples // unit).centred(count)

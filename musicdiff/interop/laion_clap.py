@@ -12,9 +12,9 @@ from musicdiff.interop import published
 from musicdiff.networks import bert_encoder
 from musicdiff.networks.clap_text import ClapText
 from musicdiff.networks.htsat import FOLDS, network_of
+from musicdiff.pretrained import clap
 from musicdiff.typing import Params
 
-FILES = {"audio": "630k-audioset-best.pt", "music": "music_audioset_epoch_15_esc_90.14.pt"}
 BLOCK = {
     "norm_0": "norm1",
     "qkv": "attn.qkv",
@@ -44,7 +44,9 @@ def convert(checkpoint: Mapping[str, Any], source: str = "the checkpoint") -> Pa
     """
     tensors = _tensors(checkpoint)
     if any(name.startswith("audio_branch.patch_embed.fusion_model") for name in tensors):
-        raise DataError(f"{source} is a network with feature fusion; use one without: {' or '.join(FILES.values())}")
+        raise DataError(
+            f"{source} is a network with feature fusion; use one without: {' or '.join(file.name for file in clap.PUBLISHED.values())}"
+        )
 
     def layers(names: Mapping[str, str], prefix: str = "") -> Params:
         return {ours: published.layer(tensors, prefix + theirs, source) for ours, theirs in names.items()}

@@ -5,9 +5,10 @@ from typing import Any
 
 from musicdiff.interop import published
 from musicdiff.networks.vggish import Vggish
+from musicdiff.pretrained import vggish
 from musicdiff.typing import Params
 
-FILE = "vggish-10086976.pth"
+FILE = vggish.PUBLISHED[""].name
 # Their layers are numbered with ReLUs and maxima between them.
 LAYERS = {"conv_0_0": 0, "conv_1_0": 3, "conv_2_0": 6, "conv_2_1": 8, "conv_3_0": 11, "conv_3_1": 13}
 DENSE = {"dense_0": 0, "dense_1": 2, "embedding": 4}

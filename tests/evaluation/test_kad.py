@@ -102,3 +102,37 @@ def test_what_is_refused():
         kad.measure(a, a, bandwidth=-1.0)
     with pytest.raises(DataError, match="it is no reference"):
         kad.measure(a, Embedded(np.arange(9), np.ones((9, 3))))
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_the_error_of_a_difference_is_its_deviation(paired):
+    """Pairs that have half of their variance in common, or nothing: 200 repetitions, one true difference."""
+    bandwidth, found = 2.0, []
+    for i in range(200):
+        common = np.random.default_rng((2, i)).normal(size=(40, 4)) * np.sqrt(0.5) if paired else 0.0
+        own = [embed(40, 4, (side, i)).x * (np.sqrt(0.5) if paired else 1.0) + common for side in (0, 1)]
+        a, b = (
+            Embedded(np.arange(40), (x + np.eye(1, 4) * shift).astype(np.float32)) for x, shift in zip(own, (1.0, 0.6))
+        )
+        found.append(kad.compare(a, b, embed(60, 4, (3, i)), paired=paired, bandwidth=bandwidth))
+    shrunk = (bandwidth**2 / (bandwidth**2 + 2)) ** 2
+    truth = 200 * shrunk * (np.exp(-(0.6**2) / (2 * (bandwidth**2 + 2))) - np.exp(-1 / (2 * (bandwidth**2 + 2))))
+    values = np.array([one.value for one in found])
+    assert values.mean() == pytest.approx(truth, abs=3.5 * values.std() / np.sqrt(200))
+    errors = np.sqrt(np.mean([one.error**2 for one in found]))
+    assert 0.9 * values.std() < errors < 1.15 * values.std()
+    assert 0.9 <= np.mean([one.interval[0] <= truth <= one.interval[1] for one in found]) <= 0.99
+
+
+def test_a_set_against_itself_differs_by_nothing():
+    a, reference = embed(20, 4, 0), embed(30, 4, 1)
+    same = kad.compare(a, a, reference)
+    assert same.value == 0.0 and same.error == 0.0
+    apart = kad.compare(a, embed(20, 4, 2, 1.0), reference)
+    one, other = (kad.measure(each, reference).value for each in (a, embed(20, 4, 2, 1.0)))
+    assert apart.value == pytest.approx(one - other, abs=1e-9)
+
+
+def test_pairs_of_unequal_numbers_are_refused():
+    with pytest.raises(UsageError, match="20 clips and 21 are no pairs"):
+        kad.compare(embed(20, 4, 0), embed(21, 4, 1), embed(30, 4, 2))
