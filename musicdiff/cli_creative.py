@@ -368,6 +368,34 @@ def _write_stream(out, title, generator, clip, blocks, rate, details, told) -> I
     yield f"listen: {artifacts.rebuild_page(out, f'extend: {generator.name}, step {generator.step}')}"
 
 
+@click.command()
+@_FILE
+@click.option(
+    "--fix", type=click.Choice(["dropout", "click", "clip", "bandwidth"]), required=True, help="What is damaged."
+)
+@click.option(
+    "--region", "regions", multiple=True, metavar="A-B", help="Where, as of inpaint. Default: wherever it is found."
+)
+@click.option("--cutoff", type=float, help="Hz, of bandwidth: where the clip ends. Default: where it is found.")
+@_with(_num(1), _out("restored"), options.sampling)
+def restore(file, fix, regions, cutoff, num, out, **given) -> None:
+    """Repair FILE: what is damaged is made anew, and what is not stays as it is."""
+    options.check_range("--num", num, 1)
+
+    from musicdiff.creative import files, original
+    from musicdiff.creative import restore as tool
+    from musicdiff.creative.regions import parse
+
+    clip = original.read(file)
+    wanted = [parse(text, clip.rate, len(clip.audio)) for text in regions] or None
+    generator, asked = _load(given)
+    seeds = options.seeds_of(given, num)
+    edited = tool.restore(generator, clip.audio, clip.rate, fix, regions=wanted, cutoff=cutoff, seeds=seeds, **asked)
+    titles = [f"{clip.name} restored {fix} seed {seed}" for seed in seeds]
+    given_as = [tool.written(clip, fix)]
+    _say(files.write(out, titles, generator, edited, given_as, tool="restore", details={"fix": fix, "cutoff": cutoff}))
+
+
 def _tempo(given: dict[str, Any], tool: str) -> float:
     """--bpm, which `options.read` checks to be above 0."""
     if given["bpm"] is None:
@@ -380,4 +408,4 @@ def _say(lines: Any) -> None:
         click.echo(line)
 
 
-COMMANDS = (inpaint, vary, interpolate, loop, loopify, pack, extend, sleep)
+COMMANDS = (inpaint, vary, interpolate, loop, loopify, pack, extend, sleep, restore)

@@ -131,6 +131,12 @@ def test_loopify_changes_the_seam(call, trained, file, tmp_path):
         (["inpaint", "FILE", "--workdir", "W", "--region", "0.4-0.6"], "is not within the clip of 0.5 s"),
         (["inpaint", "FILE", "--workdir", "W", "--region", "bar 1"], "--bpm 120"),
         (["inpaint", "FILE", "--workdir", "W", "--region", "0-1", "--num", "0"], "--num must be 1 or more"),
+        (["restore", "FILE", "--workdir", "W", "--fix", "click"], "no click found in the clip"),
+        (["restore", "FILE", "--workdir", "W", "--fix", "dropout", "--region", "0-9"], "is not within the clip"),
+        (
+            ["restore", "FILE", "--workdir", "W", "--fix", "click", "--cutoff", "3000"],
+            "a cut-off is of --fix bandwidth",
+        ),
         (["vary", "FILE", "--workdir", "W", "--strength", "0.5", "--start-step", "5"], "say the same"),
         (["vary", "FILE", "--workdir", "W", "--strength", "half"], "--strength takes numbers"),
         (["vary", "FILE", "--workdir", "W", "--strength", "1.5"], "not 1.5"),
@@ -181,3 +187,26 @@ def test_files_that_cannot_be_read_are_named(call, trained, tmp_path):
     (tmp_path / "text.wav").write_text("no audio")
     code, _, error = call("vary", tmp_path / "text.wav", "--workdir", trained)
     assert code == 3 and "not readable as audio" in error
+
+
+def test_restore_mends_what_is_damaged_and_nothing_else(call, trained, tmp_path):
+    """A gap of 5 ms, found, is interpolated; clipped peaks need floats."""
+    whole, damaged = TONES.copy(), TONES.copy()
+    damaged[2000:2040] = 0
+    io.write(tmp_path / "gap.wav", damaged, RATE, subtype="PCM_24")
+    code, said, _ = call(
+        "restore", tmp_path / "gap.wav", "--workdir", trained, "--fix", "dropout", "--out", tmp_path / "out"
+    )
+    assert code == 0 and "without the model" in said
+    made, before = (
+        io.read(path)[0] for path in (tmp_path / "out" / "gap-restored-dropout-seed-0.wav", tmp_path / "gap.wav")
+    )
+    outside = np.r_[0:2000, 2040:4000]
+    np.testing.assert_array_equal(made[outside], before[outside])
+    assert np.abs(made[2000:2040] - whole[2000:2040]).max() < 0.05
+    assert json.loads((tmp_path / "out" / "gap-restored-dropout-seed-0.json").read_text())["fix"] == "dropout"
+    io.write(tmp_path / "loud.wav", np.clip(3 * whole, -0.6, 0.6), RATE, subtype="PCM_16")
+    code, said, _ = call(
+        "restore", tmp_path / "loud.wav", "--workdir", trained, "--fix", "clip", "--out", tmp_path / "out"
+    )
+    assert code == 0 and io.probe(tmp_path / "out" / "loud-restored-clip-seed-0.wav").subtype == "FLOAT"

@@ -14,19 +14,27 @@ SHORTEST, LONGEST = 0.001, 0.3  # seconds
 AROUND = 0.1  # seconds to each side: the music's level
 EDGE = 0.004  # seconds to each side, which are not far below that level: the music neither fades into the gap nor begins after it
 DEPTH, FADED = 54.0, 14.0  # dB below the level around: of the gap, and of edges that have faded
+SUNK = 30.0  # dB of the gap below its edges: the tone of a fading note crosses zero more gently
 AUDIBLE = -60.0  # dB of full scale: music below it has no dropouts that matter
 # Clicks
 BLOCK = 0.05  # seconds that one predictor is fitted to
 WIDEST = 0.002  # seconds of a click
 UNLIKELY = 12.0  # deviations of the prediction error
-BESIDE, LOUDER, ROUGHER = 0.004, 2.5, 3.0  # seconds to each side, whose levels and whose errors differ by less than these factors
-RARE = 4.0  # times the prediction error that 1 in 100 samples of the block reach, without the click
+LESSER = 0.4  # deviations: the median of the lesser of two errors
+MARGIN = 2  # samples to each side of it, whose errors may happen to be small
+BESIDE, LOUDER, ROUGHER = (
+    0.008,
+    1.7,
+    1.8,
+)  # seconds to each side, whose levels and whose errors differ by less than these factors
+RARE = 6.0  # times the prediction error that 1 in 100 samples of the block reach, without the click
 # Clipping
 STEP = 2.0**-15  # of 16 bits: what a ceiling may waver
 FLAT = 3  # samples in a row at the ceiling
 CORNER = 16  # such steps that the clip falls beside them at once, where a round top would not
 # Bandwidth
-BINS = 4096  # samples of a spectrum
+SPECTRUM = 0.19  # seconds of a spectrum, about
+LOWEST = 1500.0  # Hz: lower cut-offs cannot be told from music without treble
 CLIFF = 24.0  # dB that the long-term spectrum falls by within a third of an octave, and for good
 WIDTH = 2 ** (1 / 6)  # half of that
 
@@ -36,17 +44,19 @@ def dropouts(audio: np.ndarray, rate: int) -> np.ndarray:
     found = np.zeros(audio.shape, bool)
     around, edge = round(AROUND * rate), max(2, round(EDGE * rate))
     for x, mask in zip(np.abs(audio.T), found.T):
-        loudest = scipy.ndimage.maximum_filter1d(x, 2 * around + 1, mode="constant")
+        loudest = scipy.ndimage.maximum_filter1d(x, 2 * round(LONGEST * rate) + 1, mode="constant")
         quiet = x <= loudest * 10 ** (-DEPTH / 20)
         for start, stop in regions_of(quiet):
-            if not max(3, SHORTEST * rate) <= stop - start <= LONGEST * rate:
+            if not max(3, round(SHORTEST * rate)) <= stop - start <= LONGEST * rate:
                 continue
             before, after = x[max(0, start - around) : start], x[stop : stop + around]
             if min(len(before), len(after)) < edge:
                 continue
-            level, near = ([_rms(part) for part in parts] for parts in ((before, after), (before[-edge:], after[:edge])))
+            level, near = (
+                [_rms(part) for part in parts] for parts in ((before, after), (before[-edge:], after[:edge]))
+            )
             least = max(max(level) * 10 ** (-FADED / 20), 10 ** (AUDIBLE / 20))
-            mask[start:stop] = min(near) >= least
+            mask[start:stop] = min(near) >= max(least, _rms(x[start:stop]) * 10 ** (SUNK / 20))
     return found
 
 
@@ -65,13 +75,13 @@ def clicks(audio: np.ndarray, rate: int) -> np.ndarray:
             if len(block) < 8 * ORDERS[0] or np.ptp(block) < STEP:
                 continue
             error = _unexpected(block)
-            scale = np.median(error) / 0.4  # of the lesser of two, which is 0.4 deviations for normal ones
+            scale = np.median(error) / LESSER
             near = scipy.ndimage.binary_closing(error > UNLIKELY / 3 * scale, np.ones(5))
             for low, high in regions_of(near):
                 others = np.delete(error, np.s_[max(0, low - widest) : high + widest])
                 usual = max(UNLIKELY * scale, STEP, RARE * np.quantile(others, 0.99))
                 if high - low <= widest and error[low:high].max() > usual and _passes(block, error, low, high, beside):
-                    mask[start + low : start + high] = True
+                    mask[max(0, start + low - MARGIN) : start + high + MARGIN] = True
     return found
 
 
@@ -97,11 +107,6 @@ def clipped(audio: np.ndarray, rate: int) -> np.ndarray:
     return found
 
 
-def ceilings(x: np.ndarray) -> tuple[float, float]:
-    """(lowest, highest) sample of a channel."""
-    return float(np.min(x)), float(np.max(x))
-
-
 def cut_off(audio: np.ndarray, rate: int) -> float | None:
     """The frequency in Hz above which the long-term spectrum is gone: a cliff above a band that is full. None where there is none."""
     spectrum = long_term(audio, rate)
@@ -109,7 +114,7 @@ def cut_off(audio: np.ndarray, rate: int) -> float | None:
         return None
     frequencies, level = spectrum
     found = None
-    for i in np.flatnonzero((frequencies > 500) & (frequencies < 0.93 * rate / 2)):
+    for i in np.flatnonzero((frequencies > LOWEST) & (frequencies < 0.93 * rate / 2)):
         f = frequencies[i]
         below = level[(frequencies >= f / WIDTH**2) & (frequencies < f / WIDTH**0.25)]
         above = level[frequencies >= f * WIDTH**0.25]
@@ -132,20 +137,31 @@ def cut_off(audio: np.ndarray, rate: int) -> float | None:
 
 def long_term(audio: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray] | None:
     """(Hz, dB) of the mean power of the louder half of the frames, smoothed over 9 bins; None for silence and clips of less than a frame."""
-    x = np.asarray(audio, np.float64).mean(axis=1)
-    if len(x) < BINS or np.max(np.abs(x)) < STEP:
+    x, size = np.asarray(audio, np.float64).mean(axis=1), 2 ** round(np.log2(SPECTRUM * rate))
+    if len(x) < size or np.max(np.abs(x)) < STEP:
         return None
-    frames = np.lib.stride_tricks.sliding_window_view(x, BINS)[:: BINS // 2]
-    power = np.square(np.abs(np.fft.rfft(frames * scipy.signal.windows.blackmanharris(BINS), axis=1)))
+    frames = np.lib.stride_tricks.sliding_window_view(x, size)[:: size // 2]
+    power = np.square(np.abs(np.fft.rfft(frames * scipy.signal.windows.blackmanharris(size), axis=1)))
     energy = power.sum(axis=1)
     mean = power[energy >= np.median(energy)].mean(axis=0)
     smooth = scipy.ndimage.uniform_filter1d(mean, 9)
-    return np.fft.rfftfreq(BINS, 1 / rate), 10 * np.log10(smooth + 1e-12 * smooth.max())
+    return np.fft.rfftfreq(size, 1 / rate), 10 * np.log10(smooth + 1e-12 * smooth.max())
 
 
 def _unexpected(block: np.ndarray) -> np.ndarray:
-    """The lesser of the errors of prediction from before and from after, by one predictor: [n]. Near an end there is one of them."""
-    a = fit(block, ORDERS[0])
+    """The lesser of the errors of prediction from before and from after, by one predictor: [n]. Near an end there is neither.
+
+    The predictor is fitted twice, the second time without what the first one did not expect.
+    """
+    error = _errors(block, block)
+    strange = scipy.ndimage.binary_dilation(error > UNLIKELY / 3 * np.median(error) / LESSER, iterations=MARGIN)
+    return _errors(
+        block, np.where(strange, np.interp(places := np.arange(len(block)), places[~strange], block[~strange]), block)
+    )
+
+
+def _errors(block: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    a = fit(whole, ORDERS[0])
     order = len(a) - 1
     errors = [np.abs(np.convolve(x, a)[: len(block)]) for x in (block, block[::-1])]
     errors[0][:order] = errors[1][:order] = 0.0

@@ -6,7 +6,10 @@ import scipy.optimize
 
 from musicdiff.creative.regions import Region
 
-ORDERS = (32, 512)  # of the predictor, the least and the most; between them three times the gap's samples (Janssen et al. 1986)
+ORDERS = (
+    32,
+    512,
+)  # of the predictor, the least and the most; between them three times the gap's samples (Janssen et al. 1986)
 CONTEXT = 4  # orders of samples to each side that the predictor is fitted to
 LEAST = 1024  # samples of that context, at least
 ROUNDS = 3  # of fitting to what was filled in, and filling in anew
@@ -79,17 +82,19 @@ def _spans(lost: np.ndarray) -> list[Region]:
     return spans
 
 
-def _solve(x: np.ndarray, unknown: np.ndarray, a: np.ndarray, bound: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
-    """argmin |A_u u + A_k x_k|^2 of the unknown samples, or the same where sign u >= ceiling."""
-    order = len(a) - 1
-    first, last = max(order, unknown[0]), min(len(x), unknown[-1] + order + 1)  # errors that an unknown is in
-    lags = np.arange(first, last)[:, None] - unknown
-    matrix = np.where((lags >= 0) & (lags <= order), a[np.clip(lags, 0, order)], 0.0)
+def _solve(
+    x: np.ndarray, unknown: np.ndarray, a: np.ndarray, bound: tuple[np.ndarray, np.ndarray] | None
+) -> np.ndarray:
+    """argmin |A_u u + A_k x_k|^2 of the unknown samples, or the same where sign u >= ceiling.
+
+    A predicts from before and, by the same coefficients, from after: at an end of the clip there is only one of these.
+    """
     known = x.copy()
     known[unknown] = 0.0
-    error = np.convolve(known, a)[first:last]
+    matrices, errors = zip(_equations(known, unknown, a), _equations(known[::-1], len(x) - 1 - unknown, a))
+    matrix, error = np.concatenate(matrices), np.concatenate(errors)
     gram = matrix.T @ matrix
-    gram[np.diag_indices_from(gram)] += 1e-9 * max(np.trace(gram) / len(gram), 1e-30)
+    gram[np.diag_indices_from(gram)] *= 1 + 1e-9  # of tones there may be more unknowns than there is to know
     if bound is None:
         return scipy.linalg.solve(gram, -matrix.T @ error, assume_a="pos")
     side, ceiling = bound
@@ -98,3 +103,12 @@ def _solve(x: np.ndarray, unknown: np.ndarray, a: np.ndarray, bound: tuple[np.nd
     aim = -side * (matrix.T @ (error + matrix @ (side * ceiling)))
     y, _ = scipy.optimize.nnls(upper, scipy.linalg.solve_triangular(upper, aim, trans="T"))
     return side * np.minimum(ceiling + y, HEADROOM * ceiling)
+
+
+def _equations(known: np.ndarray, unknown: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(A_u, A_k x_k) of the errors that an unknown sample is in."""
+    order = len(a) - 1
+    first, last = max(order, unknown.min()), min(len(known), unknown.max() + order + 1)
+    lags = np.arange(first, last)[:, None] - unknown
+    matrix = np.where((lags >= 0) & (lags <= order), a[np.clip(lags, 0, order)], 0.0)
+    return matrix, np.convolve(known, a)[first:last]
