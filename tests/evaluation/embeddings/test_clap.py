@@ -8,8 +8,9 @@ import torch_files
 from musicdiff.errors import DataError
 from musicdiff.evaluation import embedding
 from musicdiff.evaluation.embeddings import clap
-from musicdiff.interop.laion_clap import FILES, convert
+from musicdiff.interop.laion_clap import convert
 from musicdiff.networks.htsat import Htsat
+from musicdiff.pretrained.clap import PUBLISHED
 
 TINY = Htsat(8, (1, 1), (2, 4), projected=6)
 MEL = (1, 1001, 64)
@@ -88,7 +89,7 @@ def test_variants_differ_by_protocol_and_file(published):
 
 @pytest.mark.parametrize("variant", clap.VARIANTS)
 def test_without_a_file_it_is_looked_for_in_the_cache(published, tmp_path, variant):
-    place, name = tmp_path / "cache" / "musicdiff" / "weights", FILES[variant.removesuffix("-fadtk")]
+    place, name = tmp_path / "cache" / "musicdiff" / "weights", PUBLISHED[variant.removesuffix("-fadtk")].name
     with pytest.raises(DataError) as caught:
         embedding.load(f"clap:{variant}")
     for told in (name, "CC0-1.0", "checkpoints of laion_clap", f"put it into {place}", "--weights"):
