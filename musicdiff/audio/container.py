@@ -1,7 +1,8 @@
-"""File containers, below the samples: what a cut file lacks, and the clock readings that encoders put in."""
+"""File containers, below the samples: their chunks, what a cut file lacks, and the clock readings that encoders put in."""
 
 import io
 import struct
+from collections.abc import Iterator
 from typing import BinaryIO
 
 UNKNOWN_SIZE = 0xFFFFFFFF  # what streaming writers put where a size belongs
@@ -29,20 +30,28 @@ def without_clock(data: bytes) -> bytes:
     """The file, the same whenever written: no time stamp in a float WAV's PEAK chunk, no random number in Ogg pages."""
     if data[:4] == b"OggS":
         return _renumbered(data)
-    peak = data.find(b"PEAK", 0, data.find(b"data"))
-    stamp = peak + 12  # after name, size and version
-    return data if peak < 0 else data[:stamp] + bytes(4) + data[stamp + 4 :]
+    # By its chunk: the four letters may stand in a prompt too, or in the samples of another format.
+    for name, position, _ in chunks(io.BytesIO(data)) if data[:4] == b"RIFF" else ():
+        if name == b"PEAK":
+            stamp = position + 4  # after the version
+            data = data[:stamp] + bytes(4) + data[stamp + 4 :]
+    return data
 
 
-def _data_end(file: BinaryIO, size: int, wanted: bytes, order: str) -> int:
-    position = 12
+def chunks(file: BinaryIO, order: str = "<") -> Iterator[tuple[bytes, int, int]]:
+    """(name, where its data begin, how many bytes they are said to be) of each chunk of a RIFF ('<') or AIFF ('>') file, in its order."""
+    size, position = file.seek(0, io.SEEK_END), 12
     while position + 8 <= size:
         file.seek(position)
         name, length = struct.unpack(f"{order}4sI", file.read(8))
-        position += 8
+        yield name, position + 8, length
+        position += 8 + length + length % 2  # chunks are padded to even sizes
+
+
+def _data_end(file: BinaryIO, size: int, wanted: bytes, order: str) -> int:
+    for name, position, length in chunks(file, order):
         if name == wanted:
             return size if length == UNKNOWN_SIZE else max(size, position + length)
-        position += length + length % 2  # chunks are padded to even sizes
     return size
 
 

@@ -1,8 +1,10 @@
 """What samplers and sequencers read of a loop, in its WAV file: the chunks `smpl` (which samples repeat) and `acid` (tempo, beats, root)."""
 
+import io
 import struct
 from typing import Any
 
+from musicdiff.audio import container
 from musicdiff.errors import UsageError
 
 FIRST_NOTE = 60  # MIDI's middle C, an octave in which smpl says a root; a file that says none is, by MIDI's standard, of this note
@@ -24,12 +26,15 @@ def add(
     """A WAV file with the two chunks behind its samples. What is None is not said: `acid` is left out without tempo, beats and their number in a bar.
 
     loop: the samples that repeat, from the first to behind the last; root: semitones above C, 0 to 11
-    Raises UsageError for what is no WAV file, a loop that is empty or longer than the file, and a root out of range.
+    Raises UsageError for what is no WAV file, a loop that is empty or longer than the file, and numbers out of range.
     """
-    chunks = dict(_chunks(wav))
+    chunks = _chunks(wav)
     if b"fmt " not in chunks or b"data" not in chunks:
         raise UsageError("loop points go into WAV files only")
     _, _, rate, _, frame, _ = struct.unpack("<HHIIHH", chunks[b"fmt "][:16])
+    for name, value in {"bpm": bpm, "beats": beats, "beats_per_bar": beats_per_bar}.items():
+        if value is not None and not 0 < value < 2**16:
+            raise UsageError(f"{name} of a loop must be above 0 and below {2**16}; got {value}")
     if root is not None and not 0 <= root < 12:
         raise UsageError(f"a root is 0 to 11 semitones above C, not {root}")
     added = []
@@ -51,7 +56,7 @@ def add(
 
 def read(wav: bytes) -> dict[str, Any]:
     """What the two chunks of a WAV file say, as `add` takes it; what is not said is not there."""
-    chunks, said = dict(_chunks(wav)), {}
+    chunks, said = _chunks(wav), {}
     if b"smpl" in chunks:
         start, last = struct.unpack_from(SMPL_LOOP, chunks[b"smpl"], struct.calcsize(SMPL))[2:4]
         said["loop"] = (start, last + 1)
@@ -62,11 +67,8 @@ def read(wav: bytes) -> dict[str, Any]:
     return said
 
 
-def _chunks(wav: bytes) -> list[tuple[bytes, bytes]]:
-    """Name and data of each chunk of a RIFF file, in its order; of no RIFF file, none."""
-    found, position = [], 12
-    while wav[:4] == b"RIFF" and wav[8:12] == b"WAVE" and position + 8 <= len(wav):
-        name, length = struct.unpack_from("<4sI", wav, position)
-        found.append((name, wav[position + 8 : position + 8 + length]))
-        position += 8 + length + length % 2
-    return found
+def _chunks(wav: bytes) -> dict[bytes, bytes]:
+    """The data of each chunk of a WAV file by its name; of other files, none."""
+    if wav[:4] != b"RIFF" or wav[8:12] != b"WAVE":
+        return {}
+    return {name: wav[start : start + length] for name, start, length in container.chunks(io.BytesIO(wav))}

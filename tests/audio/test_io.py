@@ -1,5 +1,6 @@
 """Audio files: what is written comes back, and every kind of bad file is named."""
 
+import io
 import json
 import struct
 import subprocess
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from musicdiff.audio import container
 from musicdiff.audio.io import EXTENSIONS, Header, mix, probe, read, resample, write
 from musicdiff.errors import DataError, UsageError
 
@@ -44,6 +46,23 @@ def test_every_integer_sample_is_copied_bit_for_bit(tmp_path, subtype, bits, suf
     np.testing.assert_array_equal(soundfile.read(tmp_path / f"copy{suffix}", dtype="int32")[0], samples[:, 0])
 
 
+@pytest.mark.parametrize("subtype", ["PCM_32", "FLOAT", "DOUBLE"])
+def test_wide_samples_are_copied_bit_for_bit(tmp_path, subtype):
+    """Doubles hold them all: of the 32 bits of an integer, single precision keeps 24."""
+    rng = np.random.default_rng(0)
+    samples = rng.integers(-(2**31), 2**31, (5000, 2)).astype(np.int32)
+    samples[:2] = np.iinfo(np.int32).min, np.iinfo(np.int32).max
+    if subtype != "PCM_32":
+        samples = rng.normal(size=(5000, 2)).astype(
+            "float32" if subtype == "FLOAT" else "float64"
+        )  # beyond full scale too
+    soundfile.write(tmp_path / "original.wav", samples, RATE, subtype=subtype)
+    audio, _ = read(tmp_path / "original.wav", dtype="float64")
+    assert audio.dtype == np.float64
+    assert write(tmp_path / "copy.wav", audio, RATE, subtype=subtype) == 0
+    np.testing.assert_array_equal(soundfile.read(tmp_path / "copy.wav", dtype=samples.dtype.name)[0], samples)
+
+
 FILES = [("a.wav", None), ("a.wav", "FLOAT"), ("a.flac", None), ("a.ogg", None)]
 
 
@@ -54,6 +73,19 @@ def test_provenance_is_in_the_tag_and_in_the_sidecar(tmp_path, name, subtype):
     with soundfile.SoundFile(tmp_path / name) as file:
         assert json.loads(file.comment) == provenance
     assert json.loads((tmp_path / "a.json").read_text()) == provenance
+
+
+@pytest.mark.parametrize("prompt", ["PEAK hour techno", "data, then PEAK"])
+def test_a_prompt_may_say_what_chunks_are_called(tmp_path, prompt):
+    """Searched for by its letters, the clock's chunk would be found in the prompt, or not at all behind it."""
+    for name, subtype in FILES:
+        write(tmp_path / name, tone(), RATE, subtype=subtype, provenance={"prompt": prompt})
+        with soundfile.SoundFile(tmp_path / name) as file:
+            assert json.loads(file.comment) == {"prompt": prompt}
+        if subtype == "FLOAT":
+            data = (tmp_path / name).read_bytes()
+            (peak,) = [start for chunk, start, _ in container.chunks(io.BytesIO(data)) if chunk == b"PEAK"]
+            assert data[peak + 4 : peak + 8] == bytes(4)
 
 
 def test_peaks_above_one_are_turned_down_and_noted(tmp_path):

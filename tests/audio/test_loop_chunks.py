@@ -61,6 +61,9 @@ def test_what_is_not_known_is_not_said(path):
         ({"loop": (5, 5)}, "no loop"),
         ({"loop": (-1, 5)}, "no loop"),
         ({"root": 12}, "0 to 11"),
+        ({"bpm": float("nan")}, "bpm of a loop must be above 0"),
+        ({"beats": 0}, "beats of a loop must be above 0"),
+        ({"beats_per_bar": -4}, "beats_per_bar of a loop must be above 0"),
     ],
 )
 def test_loops_that_cannot_be_are_refused(path, said, words):
