@@ -26,17 +26,19 @@ def strength_of(step: float, num_steps: int) -> float:
 def moved(levels: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """The levels [N + 1] with the nearest ones moved onto the starts, so that each is where sampling can begin.
 
-    Starts that are not finite, or noisier than the first level, move nothing. Raises UsageError where there are fewer levels than starts.
+    Infinite starts move nothing, nor do those noisier than the first level, which begin in noise as if without a clip; where there are such, the
+    first level stays, for theirs is noise of that level. Raises UsageError where there are fewer steps than starts.
     """
-    levels = np.array(levels, np.float64)
-    wanted = np.unique([start for start in starts if np.isfinite(start) and start >= levels[0]])
-    if len(wanted) > np.isfinite(levels).sum():
-        raise UsageError(
-            f"{len(wanted)} strengths need as many steps of the sampler, which has {np.isfinite(levels).sum()}"
-        )
-    fixed: set[int] = set()
+    levels, starts = np.array(levels, np.float64), np.asarray(starts, np.float64)
+    held = set(np.flatnonzero(np.isin(levels[:-1], starts)))
+    if (starts < levels[0]).any():
+        held.add(0)
+    wanted = [start for start in np.unique(starts) if levels[0] <= start < np.inf and start not in levels]
+    steps, count = len(levels) - 1, len(held) + len(wanted)
+    if count > steps:
+        raise UsageError(f"{count} strengths need as many steps of the sampler, which has {steps}")
     for start in wanted:
-        nearest = min((i for i in range(len(levels) - 1) if i not in fixed), key=lambda i: abs(levels[i] - start))
+        nearest = min((i for i in range(steps) if i not in held), key=lambda i: abs(levels[i] - start))
         levels[nearest] = start
-        fixed.add(nearest)
+        held.add(nearest)
     return np.sort(levels).astype(np.float32)

@@ -42,14 +42,26 @@ def test_going_back_comes_nearer_to_what_fits(name):
     assert errors[2] < 0.12 < errors[0], errors
 
 
-@pytest.mark.parametrize("name", ["ddim", "heun", "dpmpp_2m"])
-def test_without_a_way_back_it_is_the_sampler(name):
+@pytest.mark.parametrize("name", ["ddim", "ddpm", "heun", "dpmpp_2m", "unipc"])
+def test_without_a_way_back_it_is_the_sampler(x64, name):
     x_T, keys = jax.random.normal(jax.random.key(1), (8, 2)), jax.random.split(jax.random.key(0), 8)
     plain, wrapped = (
         samplers.sample(pair, x_T, keys, sampler=built, grid=GRID)
         for built in (samplers.build(name), repaint(samplers.build(name)))
     )
-    np.testing.assert_allclose(wrapped, plain, atol=1e-6)
+    np.testing.assert_allclose(wrapped, plain, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["dpmpp_2m", "unipc"])
+def test_what_a_sampler_remembers_is_forgotten_on_the_way_back(name):
+    built = repaint(samplers.build(name))
+    x_t, keys = jnp.ones((2, 2)), jax.random.split(jax.random.key(0), 2)
+    x_s, carry = built.step(pair, x_t, built.init(x_t), jnp.float32(-2), jnp.float32(-1), keys)
+    x_t, fresh = built.step(pair, x_s, carry, jnp.float32(-1), jnp.float32(-2), keys)
+    remembered, ours, new = map(jax.tree.leaves, (carry, fresh, built.init(x_t)))
+    assert not all(map(np.array_equal, remembered, new))
+    for a, b in zip(ours, new, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_a_step_up_is_the_process_itself():

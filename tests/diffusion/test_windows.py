@@ -10,6 +10,7 @@ from musicdiff.diffusion import guidance, process, windows
 from musicdiff.errors import UsageError
 from musicdiff.typing import Prediction
 
+R = 0.8  # correlation of neighbours
 COND = {"style": {"value": jnp.array([0.3, -0.4]), "present": jnp.array([True, False])}}
 
 
@@ -82,26 +83,45 @@ def test_each_example_keeps_its_condition():
         np.testing.assert_allclose(alone, both[row], atol=1e-6)
 
 
-def test_a_stationary_process_is_as_rough_at_the_ends_of_windows_as_within():
-    """Neighbours' differences, by the exact denoiser of r^|i - j| on what a window sees: no place of 1024 circles is 0.5 dB from the mean."""
-    places = np.arange(32)
-    covariance = 0.8 ** np.abs(places[:, None] - places)
+def law_of_samples(hop, circular, frames=96, window=32):
+    """What noise becomes by the exact denoiser of r^|i - j| on what a window sees, which is linear: (matrix, covariance) [T, T], nothing drawn."""
+    places = np.arange(window)
+    covariance = R ** np.abs(places[:, None] - places)
 
     def process_of_window(x_t, log_snr, cond, to=None):
         alpha, sigma = process.alpha_sigma(log_snr)
-        gain = alpha * covariance @ jnp.linalg.inv(alpha**2 * covariance + sigma**2 * jnp.eye(32))
-        x_0 = jnp.einsum("ij,bjc->bic", gain, x_t, precision="highest")
+        gain = alpha * covariance @ jnp.linalg.inv(alpha**2 * covariance + sigma**2 * jnp.eye(window))
+        x_0 = jnp.einsum("ij,bjc->bic", gain, x_t)
         return Prediction(x_0, (x_t - alpha * x_0) / sigma)
 
-    denoise_fn = guidance.conditional(windows.overlapping(process_of_window, 32, 16, circular=True), {})
-    x_T = jax.random.normal(jax.random.key(0), (1024, 64, 1))
-    grid = np.append(np.linspace(-8, 8, 40), np.inf).astype(np.float32)
-    keys = jax.random.split(jax.random.key(1), 1024)
-    x_0 = np.asarray(samplers.sample(denoise_fn, x_T, keys, sampler=samplers.build("heun"), grid=grid))[..., 0]
-    rough = np.mean((np.roll(x_0, -1, axis=1) - x_0) ** 2, axis=0)
-    decibels = 10 * np.log10(rough / rough.mean()).reshape(4, 16).mean(axis=0)  # a place's own error is 0.1
-    assert np.abs(decibels).max() < 0.5
-    assert rough.mean() == pytest.approx(2 * (1 - 0.8), rel=0.1)
+    denoise_fn = guidance.conditional(windows.overlapping(process_of_window, window, hop, circular), {})
+    grid = np.append(np.linspace(-12, 10, 40), np.inf)
+    keys = jax.random.split(jax.random.key(0), frames)
+    made = samplers.sample(denoise_fn, jnp.eye(frames)[..., None], keys, sampler=samplers.build("heun"), grid=grid)
+    matrix = np.asarray(made)[..., 0]
+    return matrix, matrix.T @ matrix
+
+
+def decibels_off(covariance, lag, circular):
+    """The mean square of x_0[i + lag] - x_0[i] beside that of the process, at each place i."""
+    i = np.arange(len(covariance) if circular else len(covariance) - lag)
+    j = (i + lag) % len(covariance)
+    found = covariance[i, i] + covariance[j, j] - 2 * covariance[i, j]
+    return 10 * np.log10(found / (2 - 2 * R**lag))
+
+
+@pytest.mark.parametrize("circular", [False, True])
+def test_a_stationary_process_is_itself_across_windows_ends(x64, circular):
+    """Loudness and differences, within a window and over its ends; windows side by side, which share nothing, have seams."""
+    matrix, covariance = law_of_samples(16, circular)
+    loudness = 10 * np.log10(np.diag(covariance))
+    assert np.abs(loudness).max() < 0.2 and np.ptp(loudness) < 0.15
+    for lag in (1, 4, 12):
+        assert np.abs(decibels_off(covariance, lag, circular)).max() < 0.35
+    beside = decibels_off(law_of_samples(32, circular)[1], 1, circular)
+    assert 6 < beside[31] == pytest.approx(beside.max())
+    if circular:
+        np.testing.assert_allclose(np.roll(matrix, (16, 16), axis=(0, 1)), matrix, atol=1e-12)
 
 
 @pytest.mark.parametrize(("window", "hop"), [(16, 0), (16, 17)])
