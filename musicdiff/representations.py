@@ -87,6 +87,7 @@ def of_audio(spec: MelSpec, samples: int, multiple: int, where: str) -> Represen
         raise UsageError(f"{where}.mel.level={spec.level!r} loses the loudness of audio; set it to 'absolute'")
 
     def to_audio(frozen, x_0, keys, padding="zeros", known=None, samples=None):
+        # `known` is for phases that are sought; these are there.
         audio = jnp.clip(x_0, -1.0, 1.0)
         if samples is not None:  # faster or slower, and so higher or lower: audio has no frames to lay out
             audio = circular.resample(audio, samples)

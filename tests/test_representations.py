@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from musicdiff import models, weights
+from musicdiff.audio import circular
 from musicdiff.errors import DataError
 from musicdiff.representations import VAE_FILE
 
@@ -39,3 +40,16 @@ def test_latents_stand_for_the_same_audio():
 def test_a_clip_is_cut_as_long_as_the_domain(name):
     model = models.build(micro.make_config(name))
     assert model.clip_frames == model.domain.shape[0]
+
+
+@pytest.mark.parametrize("name", ["mel", "latent", "waveform"])
+def test_a_circle_is_of_as_many_samples_as_are_asked(name):
+    model = models.build(micro.make_config(name))
+    samples = model.clip_frames * model.domain.samples_per_frame - 37
+    frozen = model.init_frozen(jax.random.key(0))
+    x_0 = np.random.default_rng(0).uniform(-1, 1, (2, *model.domain.shape)).astype(np.float32)
+    keys = jax.random.split(jax.random.key(0), 2)
+    audio = model.to_audio(frozen, x_0, keys, "circular", samples=samples)
+    assert audio.shape == (2, samples, 1) and np.isfinite(audio).all()
+    if name == "waveform":
+        np.testing.assert_allclose(audio, circular.resample(x_0.astype(np.float64), samples), atol=1e-5)

@@ -8,7 +8,7 @@ import pytest
 
 from musicdiff import plugins
 from musicdiff.audio.mel import MelSpec, log_mel
-from musicdiff.typing import Vocoder
+from musicdiff.typing import Known, Vocoder
 
 NAMES = plugins.names("vocoders")
 FRAMES = 32
@@ -22,11 +22,12 @@ def built(name, channels=1):
     return vocoder, vocoder.load()
 
 
-def vocode(name, audio, seeds, padding="zeros"):
+def vocode(name, audio, seeds, padding="zeros", **more):
     """Through the mel of `audio` [B, N, C] and back, one seed an example."""
     vocoder, frozen = built(name, audio.shape[-1])
     keys = jax.vmap(jax.random.key)(np.array(seeds))
-    return np.asarray(vocoder.to_audio(frozen, log_mel(audio, MelSpec(channels=audio.shape[-1])), keys, padding))
+    mel = log_mel(audio, MelSpec(channels=audio.shape[-1]))
+    return np.asarray(vocoder.to_audio(frozen, mel, keys, padding, **more))
 
 
 def notes(channels=1):
@@ -84,6 +85,25 @@ def test_audio_follows_the_mel(name):
     mel = log_mel(audio, MelSpec())
     back = log_mel(vocode(name, audio, [0, 1]), MelSpec())
     assert np.abs(back - mel).mean() < 0.1 * np.abs(mel[::-1] - mel).mean()
+
+
+@every_vocoder
+def test_frames_are_laid_on_so_many_samples_of_a_circle(name):
+    samples = FRAMES * 256 + 211
+    audio = vocode(name, notes(2), [0, 1], "circular", samples=samples)
+    assert audio.shape == (2, samples, 2) and np.isfinite(audio).all()
+
+
+@every_vocoder
+def test_known_audio_is_heard_and_what_it_hides_is_not(name):
+    audio, free = notes(), np.zeros((2, FRAMES * 256), bool)
+    free[:, 3000:5000] = True
+    hidden = np.where(free[..., None], np.float32(7), audio)
+    made = vocode(name, audio, [0, 1], known=Known(audio, free))
+    np.testing.assert_array_equal(vocode(name, audio, [0, 1], known=Known(hidden, free)), made)
+    far = slice(0, 1000)  # from what is free: nearer to what is known than without it
+    error, alone = (np.square(found - audio)[:, far].mean() for found in (made, vocode(name, audio, [0, 1])))
+    assert error < 0.5 * alone
 
 
 @every_vocoder
