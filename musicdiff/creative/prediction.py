@@ -3,6 +3,7 @@
 import numpy as np
 import scipy.linalg
 import scipy.optimize
+import scipy.signal
 
 from musicdiff.creative.regions import Region
 
@@ -12,7 +13,7 @@ ORDERS = (
 )  # of the predictor, the least and the most; between them three times the gap's samples (Janssen et al. 1986)
 CONTEXT = 4  # orders of samples to each side that the predictor is fitted to
 LEAST = 1024  # samples of that context, at least
-ROUNDS = 3  # of fitting to what was filled in, and filling in anew
+ROUNDS = 2  # of fitting to what was filled in, and filling in anew
 SPAN = 512  # samples that are solved for together at most, unless one gap is longer
 HEADROOM = 4.0  # ceilings that a clipped peak may reach: 12 dB
 
@@ -24,7 +25,8 @@ def fit(x: np.ndarray, order: int) -> np.ndarray:
         forward, backward = forward[1:], backward[:-1]
         power = forward @ forward + backward @ backward
         k = -2 * (forward @ backward) / power if power > 0 else 0.0
-        a = np.append(a, 0.0) + k * np.append(a, 0.0)[::-1]
+        a = np.append(a, 0.0)
+        a = a + k * a[::-1]
         forward, backward = forward + k * backward, backward + k * forward
     return a
 
@@ -85,30 +87,36 @@ def _spans(lost: np.ndarray) -> list[Region]:
 def _solve(
     x: np.ndarray, unknown: np.ndarray, a: np.ndarray, bound: tuple[np.ndarray, np.ndarray] | None
 ) -> np.ndarray:
-    """argmin |A_u u + A_k x_k|^2 of the unknown samples, or the same where sign u >= ceiling.
-
-    A predicts from before and, by the same coefficients, from after: at an end of the clip there is only one of these.
-    """
+    """argmin |A_u u + A_k x_k|^2 of the unknown samples, or the same where sign u >= ceiling."""
     known = x.copy()
     known[unknown] = 0.0
-    matrices, errors = zip(_equations(known, unknown, a), _equations(known[::-1], len(x) - 1 - unknown, a))
-    matrix, error = np.concatenate(matrices), np.concatenate(errors)
-    gram = matrix.T @ matrix
+    gram, product = _normal(known, unknown, a)
     gram[np.diag_indices_from(gram)] *= 1 + 1e-9  # of tones there may be more unknowns than there is to know
     if bound is None:
-        return scipy.linalg.solve(gram, -matrix.T @ error, assume_a="pos")
+        return scipy.linalg.solve(gram, -product, assume_a="pos")
     side, ceiling = bound
     # u = side (ceiling + y), y >= 0, of the triangle R' R = A_u' A_u: as many equations as unknowns.
     upper = scipy.linalg.cholesky(gram * side * side[:, None])
-    aim = -side * (matrix.T @ (error + matrix @ (side * ceiling)))
+    aim = -side * (product + gram @ (side * ceiling))
     y, _ = scipy.optimize.nnls(upper, scipy.linalg.solve_triangular(upper, aim, trans="T"))
     return side * np.minimum(ceiling + y, HEADROOM * ceiling)
 
 
-def _equations(known: np.ndarray, unknown: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(A_u, A_k x_k) of the errors that an unknown sample is in."""
+def _normal(known: np.ndarray, unknown: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(A_u' A_u, A_u' A_k x_k): within the clip both are of the autocorrelation of a alone.
+
+    At an end errors are missing; there A predicts by the same coefficients from after, too, or the samples first in the clip would be free.
+    """
     order = len(a) - 1
-    first, last = max(order, unknown.min()), min(len(known), unknown.max() + order + 1)
-    lags = np.arange(first, last)[:, None] - unknown
-    matrix = np.where((lags >= 0) & (lags <= order), a[np.clip(lags, 0, order)], 0.0)
-    return matrix, np.convolve(known, a)[first:last]
+    if unknown[0] >= order and unknown[-1] + order < len(known):
+        correlation = np.correlate(a, a, "full")
+        apart = np.abs(unknown[:, None] - unknown)
+        gram = np.where(apart <= order, correlation[np.minimum(order + apart, 2 * order)], 0.0)
+        return gram, scipy.signal.fftconvolve(known, correlation, mode="same")[unknown]
+    gram, product = np.zeros((len(unknown), len(unknown))), np.zeros(len(unknown))
+    for x, places in ((known, unknown), (known[::-1], len(known) - 1 - unknown)):
+        lags = np.arange(order, len(x))[:, None] - places
+        matrix = np.where((lags >= 0) & (lags <= order), a[np.clip(lags, 0, order)], 0.0)
+        gram += matrix.T @ matrix
+        product += matrix.T @ np.convolve(x, a)[order : len(x)]
+    return gram, product

@@ -20,7 +20,7 @@ from musicdiff.diffusion import constraints, starts
 from musicdiff.errors import UsageError
 from musicdiff.generation import Clips, Edit, Generator
 
-SHORT = 0.05  # seconds: gaps up to this are interpolated, which is nearer than what a model makes of them (experiments/restore_damage.py)
+SHORT = 0.05  # seconds: gaps up to this are interpolated, nearer than a model comes (experiments/restore_damage.py)
 STRENGTH = 0.5  # of SDEdit, where a model has no bands to hold
 TAPS = 511  # of the crossover, which is of linear phase
 MOST = 12.0  # dB by which a new band is turned up or down to go on from the old one
