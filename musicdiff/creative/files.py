@@ -7,6 +7,7 @@ import numpy as np
 from etils import epath
 
 from musicdiff import artifacts, generation
+from musicdiff.artifacts.clips import file_names
 from musicdiff.audio import mel, quality
 from musicdiff.audio.mel import MelSpec
 from musicdiff.creative import original as originals
@@ -43,11 +44,11 @@ def write(
     saved = _save(folder, generator, titles, edited.audio, edited.rate, records, subtype, container, usual)
     for clip in saved:
         yield "  ".join([str(clip.audio), *clip.findings])
-    for one in given:
+    for one, name in zip(given, file_names([one.name for one in given])):  # two may have one name, in two folders
         _save(
             epath.Path(folder) / "samples" / "given",
             generator,
-            [one.name],
+            [name],
             one.audio[None],
             one.rate,
             [{"sha256": one.sha256}],

@@ -59,7 +59,8 @@ def inpaint(
         raise UsageError(f"a clip to inpaint is audio [N, C] with samples in it, not of shape {audio.shape}")
     if not regions:
         raise UsageError("nothing to inpaint: name at least one region")
-    regions = merge([check(Region(*region), rate, len(audio)) for region in regions])
+    named = [check(Region(*region), rate, len(audio)) for region in regions]
+    regions = merge(named)
     domain, spec = generator.model.domain, MelSpec(**generator.config["mel"])
     free = _free(regions, len(audio))
     hidden = np.where(free[:, None], 0.0, audio)
@@ -94,7 +95,11 @@ def inpaint(
     for row, made in enumerate(clips.audio):
         window = windows[row % len(windows)]
         _put(out[row // len(windows)], made, window, free, rate, domain)
-    return Edited(out, rate, clips, original.remarks(rate, audio.shape[1], domain))
+    notes = original.remarks(rate, audio.shape[1], domain)
+    if (left := len(regions)) < len(named):
+        verb = "is" if left == 1 else "are"
+        notes = (f"note: of {len(named)} regions, those that overlap or touch are one: {left} {verb} made", *notes)
+    return Edited(out, rate, clips, notes)
 
 
 def _free(regions: Sequence[Region], num_samples: int) -> np.ndarray:

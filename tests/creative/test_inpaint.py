@@ -2,17 +2,21 @@
 
 import dataclasses
 
+import jax
+import jax.numpy as jnp
+import micro
 import numpy as np
 import pytest
 
-from musicdiff import generation
+from musicdiff import generation, models
 from musicdiff.creative import inpaint as room
 from musicdiff.creative import masks
 from musicdiff.creative import original as originals
 from musicdiff.creative.inpaint import inpaint
 from musicdiff.creative.regions import Region
+from musicdiff.diffusion import process
 from musicdiff.errors import UsageError
-from musicdiff.typing import Domain
+from musicdiff.typing import Domain, Prediction
 
 RATE = 8000
 SEEDS = (1, 2)
@@ -22,6 +26,14 @@ APART = 0.02  # RMS of full scale, by which two seeds differ at least inside a r
 @pytest.fixture(scope="module")
 def generator(trained):
     return generation.load(trained)
+
+
+def random(kind, *changes):
+    """A generator of random weights, which are as good as any where levels do not matter."""
+    config = micro.make_config(kind, *changes)
+    model = models.build(config)
+    frozen = model.init_frozen(jax.random.key(0))
+    return generation.Generator(model, micro.randomise(model.init), frozen, config, kind, 0)
 
 
 def clip(seconds=0.6, rate=RATE, channels=1, seed=0):
@@ -77,6 +89,19 @@ def test_what_is_hidden_counts_for_nothing(generator):
     np.testing.assert_array_equal(found[0], found[2])
 
 
+@pytest.mark.parametrize("kind", ["mel", "waveform"])
+def test_so_it_is_of_other_kinds_of_models(kind):
+    """Outside the clip's own samples, inside another one a seed, and nothing of what is hidden."""
+    generator, audio, region = random(kind), clip(rate=11_025, channels=2), Region(2800, 3700)
+    inside = inside_of([region], len(audio))
+    asked = {"seeds": SEEDS, "sampler": {"num_steps": 2}}
+    made = inpaint(generator, audio, 11_025, [region], **asked).audio
+    np.testing.assert_array_equal(made[:, ~inside], np.stack([audio[~inside]] * 2))
+    assert apart(*made[:, inside]) > APART and apart(made[0, inside], audio[inside]) > APART
+    loud = np.where(inside[:, None], np.random.default_rng(1).uniform(-1, 1, audio.shape), audio)
+    np.testing.assert_array_equal(inpaint(generator, loud, 11_025, [region], **asked).audio, made)
+
+
 def test_a_region_depends_on_its_seed_alone(generator):
     audio, regions = clip(), [Region(2000, 2600)]
     both = inpaint(generator, audio, RATE, regions, seeds=SEEDS, sampler={"num_steps": 2})
@@ -92,6 +117,7 @@ def test_regions_that_overlap_are_one(generator):
     parts = [Region(2300, 2600), Region(2000, 2400), Region(2100, 2200)]
     several = inpaint(generator, audio, RATE, parts, seeds=[1], sampler={"num_steps": 2})
     np.testing.assert_array_equal(several.audio, one.audio)
+    assert several.notes == ("note: of 3 regions, those that overlap or touch are one: 1 is made",) and one.notes == ()
 
 
 def test_no_sample_jumps_at_the_edges(generator):
@@ -107,6 +133,38 @@ def test_no_sample_jumps_at_the_edges(generator):
     own = np.abs(np.diff(audio[:, 0])).max()
     steps, jumps = (np.abs(np.diff(found[:, 0]))[[1999, 2599]] for found in (out, hard))
     assert (steps < 1.1 * own).all() and (jumps > 2 * own).all()
+
+
+@pytest.mark.parametrize("gain_db", [0.0, 6.0])
+def test_the_level_goes_on_across_a_seam(gain_db):
+    """A denoiser that knows the mel of a steady clip goes on at its level; of one that knows a louder clip it is told."""
+    audio, region = clip(1.0), Region(3000, 5000)
+    generator = random("mel", "vocoder.num_iterations=32")
+    known = generation.encode(generator, (10 ** (gain_db / 20) * audio[None, :4096]).astype(np.float32)).mean(axis=1)
+
+    def denoise_fn(params, frozen, padding="zeros"):
+        def denoise(x_t, log_snr, cond, to=None):
+            alpha, sigma = (process.align(part, x_t) for part in process.alpha_sigma(log_snr))
+            x_0 = jnp.broadcast_to(known, x_t.shape)
+            return Prediction(x_0, (x_t - alpha * x_0) / sigma)
+
+        return denoise
+
+    knowing = dataclasses.replace(generator, model=dataclasses.replace(generator.model, denoise_fn=denoise_fn))
+    made = inpaint(knowing, audio, RATE, [region], seeds=range(8), sampler={"num_steps": 2}).audio
+
+    def level(start, stop):
+        return 10 * np.log10(np.mean(made[:, start:stop] ** 2))
+
+    faded, beside = 240, 400  # 30 and 50 ms
+    before, after = level(region.start - beside, region.start), level(region.stop, region.stop + beside)
+    steps = [
+        level(region.start, region.start + faded) - before,
+        level(region.start + faded, region.start + faded + beside) - before,
+        level(region.stop - faded - beside, region.stop - faded) - after,
+        level(region.stop - faded, region.stop) - after,
+    ]
+    np.testing.assert_allclose(steps, gain_db, atol=1.0)
 
 
 def test_repeats_go_through_more_levels(generator):
