@@ -3,7 +3,8 @@
     python experiments/extension.py WORKDIR [--seeds 8] [--windows 8] [--minutes 10] [--told JSON] [--preset overnight] [--json FILE]
 
 Seams: of windows in a row, at the model's own rate, the step of the log-mel from frame to frame (RMS over bins, in dB), and the step of the samples,
-where one window becomes the next, beside the same anywhere else. Percentiles are of the mean over all joins among such means at random places.
+where one window becomes the next one, beside the same anywhere else. The mean over all joins has a percentile among single steps, and, harder, among
+means of as many at random places.
 Twice: for each segment of 2 s of the longest stretch, how near (correlation of audio at any shift) the nearest other one is.
 Memory: resident size of the process over minutes of the stream, which is written as it comes.
 """
@@ -28,15 +29,20 @@ SEGMENT = 2.0  # seconds
 DRAWS = 10_000
 
 
-def percentile(values: np.ndarray, joins: np.ndarray, unit: int) -> float:
-    """Where the mean of `values` at the joins stands among means of as many at places drawn at random, 0 to 100.
+def percentiles(values: np.ndarray, joins: np.ndarray, unit: int) -> dict[str, float]:
+    """Where the mean of `values` at the joins stands, 0 to 100: among single values, and among means of as many at places drawn at random.
 
     unit: places are drawn a multiple of it from the joins: at edges of latent frames, which differ from other places, anywhere
     """
     rng = np.random.default_rng(0)
     others = np.setdiff1d(np.arange(joins[0] % unit, len(values), unit), joins)
     drawn = values[rng.choice(others, (DRAWS, len(joins)))].mean(axis=1)
-    return float(100 * np.mean(drawn < values[joins].mean()))
+    here = values[joins].mean()
+    return {
+        "of single ones": round(float(100 * np.mean(values[others] < here)), 1),
+        "of means": round(float(100 * np.mean(drawn < here)), 1),
+        "times the mean": round(float(here / values[others].mean()), 3),
+    }
 
 
 def seams(generator: generation.Generator, seeds: range, windows: int, **asked: Any) -> dict[str, Any]:
@@ -60,8 +66,8 @@ def seams(generator: generation.Generator, seeds: range, windows: int, **asked: 
             joins[name] += [index * length + number * hop + place for number in range(1, windows - 1)]
     mels, samples, found = np.concatenate(mel_steps), np.concatenate(sample_steps), {}
     for name, at in joins.items():
-        found[f"mel, {name}"] = percentile(mels, np.array(at) // spec.hop, max(1, unit // spec.hop))
-        found[f"samples, {name}"] = percentile(samples, np.array(at), unit)
+        found[f"mel, {name}"] = percentiles(mels, np.array(at) // spec.hop, max(1, unit // spec.hop))
+        found[f"samples, {name}"] = percentiles(samples, np.array(at), unit)
     return {"joins": len(joins["new"]), **found}
 
 
@@ -69,10 +75,12 @@ def nearest(audio: np.ndarray, size: int) -> float:
     """The greatest correlation of a segment of `size` samples of audio [N] with any other stretch of it; 1 where one is heard twice."""
     power = np.cumsum(np.r_[0.0, np.square(audio)])
     power = power[size:] - power[:-size]
-    spectrum, most = np.fft.rfft(audio, 2 * len(audio)), 0.0
-    for begin in range(0, len(audio) - size + 1, size):
-        segment = np.fft.rfft(audio[begin : begin + size], 2 * len(audio))
-        product = np.fft.irfft(segment.conj() * spectrum)[: len(power)]
+    hop, block = 3 * size, 4 * size
+    pieces = np.pad(audio, (0, block))[np.arange(0, len(power), hop)[:, None] + np.arange(block)]
+    spectra, most = np.fft.rfft(pieces), 0.0
+    for begin in range(0, len(power), size):
+        segment = np.fft.rfft(audio[begin : begin + size], block)
+        product = np.fft.irfft(segment.conj() * spectra)[:, :hop].ravel()[: len(power)]
         product[max(0, begin - size) : begin + size] = 0
         most = max(most, float((product / np.sqrt(power * power[begin] + 1e-12)).max()))
     return most

@@ -1,8 +1,6 @@
 """The commands of the creative tools: thin, as those of cli.py."""
 
-import itertools
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -118,9 +116,7 @@ def vary(file, strengths, start_steps, num, out, **given) -> None:
     if strengths and start_steps:
         raise UsageError("--strength and --start-step say the same: give one of them")
 
-    from musicdiff.audio import picture
-    from musicdiff.audio.mel import MelSpec
-    from musicdiff.creative import files, original
+    from musicdiff.creative import original
     from musicdiff.creative import vary as tool
     from musicdiff.diffusion import starts
 
@@ -136,17 +132,10 @@ def vary(file, strengths, start_steps, num, out, **given) -> None:
             else [step * steps / 1000 for step in tool.LADDER]
         )
         ladder = [starts.strength_of(step, steps) for step in asked_steps]
-    said = [f"strength {strength:g} (start step {strength * steps:g} of {steps})" for strength in ladder]
-    click.echo(", ".join(said))
+    click.echo(", ".join(tool.says(generator, strength) for strength in ladder))
     seeds = options.seeds_of(given, num)
     edited = tool.vary(generator, clip.audio, clip.rate, strengths=ladder, seeds=seeds, **asked)
-    titles = [f"{clip.name} varied strength {strength:g} seed {seed}" for seed in seeds for strength in ladder]
-    details = [{"strength": strength, "start_step": strength * steps} for _ in seeds for strength in ladder]
-    drawn = files.make_folder(out) / "ladder.png"  # before the page, which shows it
-    rungs = edited.clips.log_mel[: len(ladder)]
-    picture.save_mels(drawn, rungs, MelSpec(**generator.config["mel"]), titles=said, columns=1)
-    _say(files.write(out, titles, generator, edited, [clip], tool="vary", details=details))
-    click.echo(f"the ladder of seed {seeds[0]}: {drawn}")
+    _say(tool.write(out, generator, edited, clip, strengths=ladder))
 
 
 @click.command()
@@ -296,27 +285,21 @@ def extend(file, seconds, overlap, stream, rate, num, out, **given) -> None:
 
     from musicdiff import export
     from musicdiff.creative import extend as tool
-    from musicdiff.creative import files, original
+    from musicdiff.creative import files, original, streamed
 
     clip = original.read(file) if file else None
     rate = clip.rate if clip else rate or 44_100
     export.check_format(rate, "PCM_24", "wav")
     generator, asked = _load(given)
-    asked |= {"seconds": seconds, "share": overlap}
+    details = {"overlap": overlap}
+    asked |= {"rate": rate, "seconds": seconds, "share": overlap}
     for seed in options.seeds_of(given, num):
         title = f"{clip.name} extended seed {seed}" if clip else f"{generator.name} {seconds:g} s seed {seed}"
         if clip and not stream:
-            edited = tool.extend(generator, clip.audio, rate, seed=seed, **asked)
-            _say(files.write(out, [title], generator, edited, [clip], tool="extend", details={"overlap": overlap}))
+            edited = tool.extend(generator, clip.audio, seed=seed, **asked)
+            _say(files.write(out, [title], generator, edited, [clip], tool="extend", details=details))
         else:
-            blocks = tool.stream(
-                generator, rate=rate, seed=seed, beginning=None if clip is None else clip.audio, **asked
-            )
-            _say(
-                _write_stream(
-                    out, title, generator, clip, blocks, rate, {"overlap": overlap, "seed": seed}, asked["told"]
-                )
-            )
+            _say(streamed.write(out, title, generator, given=clip, seed=seed, details=details, **asked))
 
 
 @click.command()
@@ -344,28 +327,6 @@ def sleep(hours, preset, fade_in, fade_out, low_pass, lufs, rate, subtype, out, 
     asked |= {"share": chosen["share"], "sampler": {**chosen["sampler"], **asked["sampler"]}}
     mastering = {"fade_in": fade_in, "fade_out": fade_out, "low_pass": low_pass, "lufs": lufs}
     _say(tool.sleep(generator, out, hours=hours, seed=seed, rate=rate, subtype=subtype, **mastering, **asked))
-
-
-def _write_stream(out, title, generator, clip, blocks, rate, details, told) -> Iterator[str]:
-    """Writes blocks [n, C] as they come: a WAV that is valid after each, its sidecar, and the page."""
-    from musicdiff import artifacts, prompts
-    from musicdiff.artifacts.clips import file_names
-    from musicdiff.creative import files
-    from musicdiff.creative.wav import Wav
-
-    first = next(blocks)  # before there is a folder: it may be refused
-    path = files.make_folder(out) / f"{file_names([title])[0]}.wav"
-    channels, subtype = first.shape[1], clip.subtype if clip else "PCM_24"
-    record = {"name": title, **prompts.record(told), "model": generator.config["model"]["name"], "step": generator.step}
-    record |= {"milestone": generator.milestone, "tool": "extend", **details}
-    record |= {"given": [{"name": clip.name, "sha256": clip.sha256}]} if clip else {}
-    path.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
-    yield f"{path} is being written, and can be heard from now on"
-    wav = Wav(path, rate, channels, subtype)
-    for block in itertools.chain([first], blocks):
-        wav.append(block)
-    yield f"{path}  {wav.num_samples / rate:g} s"
-    yield f"listen: {artifacts.rebuild_page(out, f'extend: {generator.name}, step {generator.step}')}"
 
 
 @click.command()

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import soundfile
 
 from musicdiff.audio import io, loop_chunks
 
@@ -79,6 +80,9 @@ def test_extend_goes_on_from_the_clip(call, trained, file, tmp_path, stream):
     assert np.abs(made[4400:]).max() > 1e-3
     (record,) = sidecars(tmp_path)
     assert record["tool"] == "extend" and record["seed"] == 0 and record["given"][0]["name"] == "clip"
+    assert record["sampler"]["num_steps"] == 2 and record["step"] == 6 and record["config"] and record["overlap"] == 0.5
+    with soundfile.SoundFile(path) as file:
+        assert json.loads(file.comment)["seed"] == 0
 
 
 def test_extend_begins_from_nothing(call, trained, tmp_path):

@@ -165,7 +165,7 @@ def stream(
         asked: told, negative, guidance, sampler of `generation.generate`
     Raises UsageError for a length that is none or that the beginning already has, a beginning too short to go on from, and what `generate` raises.
     """
-    for block, _ in _follow(
+    for block, _ in follow(
         generator, beginning, seconds=seconds, seed=seed, rate=rate, share=share, schedule=schedule, **asked
     ):
         yield block
@@ -185,7 +185,7 @@ def extend(
 
     Returns: audio [1, round(seconds rate), C]; its clips are the first window alone, of all windows' seconds
     """
-    made = list(_follow(generator, audio, seconds=seconds, seed=seed, rate=rate, share=share, **asked))
+    made = list(follow(generator, audio, seconds=seconds, seed=seed, rate=rate, share=share, **asked))
     windows = [clips for _, clips in made if clips is not None]
     clips = dataclasses.replace(
         windows[0],
@@ -196,9 +196,10 @@ def extend(
     return Edited(whole[None], rate, clips, original.remarks(rate, audio.shape[1], generator.model.domain))
 
 
-def _follow(
+def follow(
     generator: Generator, beginning: np.ndarray | None, *, rate: int, **asked: Any
 ) -> Iterator[tuple[np.ndarray, Clips | None]]:
+    """The blocks of `stream`, each with the window that it is of; the beginning, which is first, has none."""
     domain = generator.model.domain
     if beginning is None:
         course = plan(generator, rate=rate, channels=domain.channels, **asked)

@@ -33,10 +33,14 @@ def write(
     """
     subtype, container = (given[0].subtype, given[0].container) if given else ("PCM_24", "wav")
     details = [details] * len(titles) if isinstance(details, Mapping) else list(details) or [{}] * len(titles)
-    sources = [{"name": one.name, "sha256": one.sha256, "seconds": round(one.seconds, 3)} for one in given]
     per_seed = len(edited.clips.seeds) // len(titles)
     records = [
-        {**generation.provenance(generator, edited.clips, i * per_seed), "tool": tool, "given": sources, **details[i]}
+        {
+            **generation.provenance(generator, edited.clips, i * per_seed),
+            "tool": tool,
+            "given": sources(given),
+            **details[i],
+        }
         for i in range(len(titles))
     ]
     usual = [_heard(generator, one.audio[None], one.rate)[1] for one in given]
@@ -60,11 +64,9 @@ def write(
     yield f"listen: {artifacts.rebuild_page(folder, f'{tool}: {generator.name}, step {generator.step}')}"
 
 
-def make_folder(folder: epath.PathLike) -> epath.Path:
-    """The folder of a tool's files."""
-    folder = epath.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def sources(given: Sequence[Original]) -> list[dict[str, Any]]:
+    """What a sidecar says of the clips that a tool was given."""
+    return [{"name": one.name, "sha256": one.sha256, "seconds": round(one.seconds, 3)} for one in given]
 
 
 def _save(

@@ -84,7 +84,7 @@ def inpaint(
         known=Known(rows(known.audio), rows(known.free)),
         levels=repaint.rewound(levels, JUMP, repeats),
         renoise=repeats > 1,
-        windows=(domain.shape[0], domain.shape[0] // 2) if frames > domain.shape[0] else None,
+        windows=generation.windows_over(domain, frames),
     )
     told = asked.pop("told", None)
     if told is not None and not isinstance(told, Mapping):

@@ -29,7 +29,8 @@ def between_clips(
 ) -> Edited:
     """A clip a weight: both are inverted to noise, which is turned from one to the other (slerp) and sampled again by the same levels.
 
-    Weight 0 is a and 1 is b, as the model's representation holds them, but for the inversion's error. The shorter clip is filled with silence.
+    Weight 0 is a and 1 is b, as the model's representation holds them, but for the inversion's error. The shorter clip is filled with silence,
+    and clips longer than the model's are denoised in overlapping windows.
 
     Args:
         a, b: [N, C] at `rate`, of as many channels
@@ -53,7 +54,8 @@ def between_clips(
     x_0 = generation.encode(generator, np.stack([np.pad(end, ((0, num - len(end)), (0, 0))) for end in ends]))
     chosen = {**(sampler or {}), "name": SAMPLER}
     told = tuple(row or {} for row in told)
-    x_T = generation.invert(generator, x_0, told=told, sampler=chosen)
+    windows = generation.windows_over(domain, frames)
+    x_T = generation.invert(generator, x_0, told=told, sampler=chosen, windows=windows)
     at = np.asarray(weights, np.float32)
     between = slerp(*(np.repeat(end[None], len(at), axis=0) for end in x_T), at)
     clips = generation.generate(
@@ -64,7 +66,7 @@ def between_clips(
         guidance=Guidance(1.0) if any(told) else None,
         sampler=chosen,
         batch_size=batch_size,
-        edit=Edit(x_T=np.asarray(between)),
+        edit=Edit(x_T=np.asarray(between), windows=windows),
     )
     made = np.stack([original.from_model(clip, domain, rate, a.shape[1]) for clip in clips.audio])
     length = max(len(a), len(b))

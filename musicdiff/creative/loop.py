@@ -52,7 +52,7 @@ def loop(
         padding="circular",
         frames=layout.frames,
         samples=layout.model_samples,
-        edit=Edit(windows=_windows(domain, layout.frames)),
+        edit=Edit(windows=generation.windows_over(domain, layout.frames)),
         **asked,
     )
     notes = [str(layout), *said, *_remarks(domain, layout)]
@@ -140,12 +140,6 @@ def _with_tempo(generator: Generator, told: Any, bpm: float) -> tuple[Any, list[
         return row if conditioning.is_known(row.get("tempo")) else {**row, "tempo": bpm}
 
     return add(told or {}) if told is None or isinstance(told, Mapping) else [add(row) for row in told], []
-
-
-def _windows(domain: Domain, frames: int) -> tuple[int, int] | None:
-    """Windows of the trained length, half overlapping, of a longer loop."""
-    window = domain.shape[0]
-    return (window, max(1, window // 2)) if frames > window else None
 
 
 def _remarks(domain: Domain, layout: Layout) -> list[str]:

@@ -155,7 +155,7 @@ def _widen(
     padded = np.pad(given, ((0, frames * domain.samples_per_frame - len(given)), (0, 0)))
     x_0 = generation.encode(generator, padded[None])
     edit = _banded(generator, x_0, cutoff, seeds, asked)
-    windows = (domain.shape[0], domain.shape[0] // 2) if frames > domain.shape[0] else None
+    windows = generation.windows_over(domain, frames)
     edit = dataclasses.replace(edit, windows=windows)
     clips = generation.generate(generator, seeds=seeds, frames=frames, edit=edit, **asked)
     rows, gains = [], []

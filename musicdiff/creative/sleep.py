@@ -159,6 +159,8 @@ def _write(
         if wav.num_samples - said >= SAID * course.rate:
             said = wav.num_samples
             yield f"{_clock(said / course.rate)} of {_clock(course.total / course.rate)}"
+    if sidecar.exists():
+        wav.finish(json.dumps(json.loads(sidecar.read_text())))
     state_file.unlink()
     seconds, made = time.perf_counter() - clock, (course.total - resumed) / course.rate
     yield f"{path}  {_clock(course.total / course.rate)}, the last {_clock(made)} computed in {_clock(seconds)}"

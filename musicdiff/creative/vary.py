@@ -1,14 +1,18 @@
 """Variations: a clip is noised to a level and denoised again, told the same or something else (SDEdit, arXiv 2108.01073)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
+from etils import epath
 
 from musicdiff import generation, randomness
-from musicdiff.creative import original
+from musicdiff.audio import picture
+from musicdiff.audio.mel import MelSpec
+from musicdiff.creative import files, original
 from musicdiff.creative.edited import Edited
+from musicdiff.creative.original import Original
 from musicdiff.diffusion import constraints, starts
 from musicdiff.errors import UsageError
 from musicdiff.generation import Edit, Generator
@@ -58,7 +62,7 @@ def vary(
         "start": np.array([level for _, level in rows]),
     }
     grid = generation.levels(generator, asked.get("sampler"))
-    windows = (domain.shape[0], domain.shape[0] // 2) if frames > domain.shape[0] else None
+    windows = generation.windows_over(domain, frames)
     edit = Edit(constraints.sdedit, held, levels=starts.moved(grid, levels), windows=windows)
     told = asked.pop("told", None)
     if told is not None and not isinstance(told, Mapping):
@@ -67,6 +71,31 @@ def vary(
     made = np.stack([original.from_model(clip, domain, rate, audio.shape[1]) for clip in clips.audio])
     made = np.pad(made, ((0, 0), (0, max(0, len(audio) - made.shape[1])), (0, 0)))[:, : len(audio)]
     return Edited(made, rate, clips, original.remarks(rate, audio.shape[1], domain))
+
+
+def write(
+    folder: epath.PathLike, generator: Generator, varied: Edited, given: Original, *, strengths: Sequence[float]
+) -> Iterator[str]:
+    """Writes each variation (`files.write`) and ladder.png, the mels of the first seed's; yields what there is to say, line by line.
+
+    strengths: of `varied`
+    """
+    clips, steps, num = varied.clips, num_steps(generator), len(strengths)
+    drawn = epath.Path(folder) / "ladder.png"
+    drawn.parent.mkdir(parents=True, exist_ok=True)  # before the page, which shows it
+    said = [says(generator, strength) for strength in strengths]
+    picture.save_mels(drawn, clips.log_mel[:num], MelSpec(**generator.config["mel"]), titles=said, columns=1)
+    rows = list(zip(clips.seeds, [*strengths] * (len(clips.seeds) // num)))
+    titles = [f"{given.name} varied strength {strength:g} seed {seed}" for seed, strength in rows]
+    details = [{"strength": strength, "start_step": strength * steps} for _, strength in rows]
+    yield from files.write(folder, titles, generator, varied, [given], tool="vary", details=details)
+    yield f"the ladder of seed {clips.seeds[0]}: {drawn}"
+
+
+def says(generator: Generator, strength: float) -> str:
+    """A strength, and the start step that it is."""
+    steps = num_steps(generator)
+    return f"strength {strength:g} (start step {strength * steps:g} of {steps})"
 
 
 def num_steps(generator: Generator) -> int:

@@ -36,14 +36,24 @@ class Wav:
 
     def append(self, audio: np.ndarray) -> None:
         """Writes [n, C], full scale is 1, and the header with it; both are on the disk when it returns."""
+        self._write(audio, b"")
+
+    def finish(self, comment: str) -> None:
+        """Writes behind the samples what the file says of itself, as the comment that libsndfile and players read (LIST INFO, ICMT)."""
+        text = comment.encode() + b"\0"
+        text += bytes(len(text) % 2)  # chunks are padded to even sizes
+        body = b"INFO" + struct.pack("<4sI", b"ICMT", len(text)) + text
+        self._write(np.zeros((0, self.channels)), struct.pack("<4sI", b"LIST", len(body)) + body)
+
+    def _write(self, audio: np.ndarray, behind: bytes) -> None:
         with open(self.path, "r+b") as file:
             file.truncate(HEADER + self._size)
             file.seek(HEADER + self._size)
             file.write(encode(audio, self.subtype))
             self.num_samples += len(audio)
-            file.write(bytes(self._size % 2))  # chunks are padded to even sizes
+            file.write(bytes(self._size % 2) + behind)
             file.seek(0)
-            file.write(header(self._size, self.rate, self.channels, self.subtype))
+            file.write(header(self._size, self.rate, self.channels, self.subtype, len(behind)))
             file.flush()
             os.fsync(file.fileno())
 
@@ -52,10 +62,10 @@ class Wav:
         return self.num_samples * self.channels * BYTES[self.subtype]
 
 
-def header(size: int, rate: int, channels: int, subtype: str) -> bytes:
-    """The first 80 bytes of a file of `size` bytes of samples."""
+def header(size: int, rate: int, channels: int, subtype: str, behind: int = 0) -> bytes:
+    """The first 80 bytes of a file of `size` bytes of samples, and so many behind them."""
     width = BYTES[subtype]
-    whole = HEADER - 8 + size + size % 2
+    whole = HEADER - 8 + size + size % 2 + behind
     large = whole > LARGEST
     kind = 3 if subtype in ("FLOAT", "DOUBLE") else 1
     sizes = struct.pack("<QQQI", whole, size, size // (channels * width), 0) if large else bytes(28)

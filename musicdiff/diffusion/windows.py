@@ -9,6 +9,8 @@ import numpy as np
 from musicdiff.errors import UsageError
 from musicdiff.typing import Array, Cond, Prediction
 
+AT_ONCE = 32  # windows that the network sees at once: of a long clip more would be memory, not speed
+
 
 def overlapping(
     f: Callable[..., Prediction], window: int, hop: int, circular: bool = False
@@ -32,7 +34,7 @@ def overlapping(
             return leaf if jnp.ndim(leaf) == 0 else jnp.repeat(leaf, count, axis=0)
 
         pieces = x_t[:, places].reshape(batch * count, window, *x_t.shape[2:])
-        found = f(pieces, repeated(log_snr), jax.tree.map(repeated, cond), None if to is None else repeated(to))
+        found = _in_groups(f, pieces, *jax.tree.map(repeated, (log_snr, cond, to)))
 
         def blend(part: Array) -> Array:
             weighted = part.reshape(batch, count, window, -1) * weights[..., None].astype(part.dtype)
@@ -43,6 +45,23 @@ def overlapping(
         return Prediction(*map(blend, found))
 
     return windowed
+
+
+def _in_groups(f: Callable[..., Prediction], x_t: Array, log_snr: Array, cond: Cond, to: Array | None) -> Prediction:
+    """f of many rows [R, window, ...], one group after the other."""
+    num = len(x_t)
+    if num <= AT_ONCE:
+        return f(x_t, log_snr, cond, to)
+    groups = -(-num // AT_ONCE)
+    rows = np.resize(np.arange(num), (groups, -(-num // groups)))  # the last group is filled up
+    leaves, structure = jax.tree.flatten((x_t, log_snr, cond, to))
+    of_rows = [leaf[rows] for leaf in leaves if jnp.ndim(leaf)]
+
+    def group(found: list[Array]) -> Prediction:
+        found = iter(found)
+        return f(*structure.unflatten(next(found) if jnp.ndim(leaf) else leaf for leaf in leaves))
+
+    return jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:])[:num], jax.lax.map(group, of_rows))
 
 
 def layout(frames: int, window: int, hop: int, circular: bool) -> tuple[np.ndarray, np.ndarray]:

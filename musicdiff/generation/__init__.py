@@ -2,7 +2,7 @@
 
 from musicdiff.diffusion.guidance import Guidance
 from musicdiff.generation.clips import Clips, provenance
-from musicdiff.generation.edit import Edit
+from musicdiff.generation.edit import Edit, windows_over
 from musicdiff.generation.evaluations import count_evaluations
 from musicdiff.generation.generator import Generator, load
 from musicdiff.generation.inversion import encode, invert
@@ -26,4 +26,5 @@ __all__ = [
     "notes_on",
     "provenance",
     "stream",
+    "windows_over",
 ]

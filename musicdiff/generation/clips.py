@@ -35,8 +35,9 @@ class Clips:
 
     @property
     def real_time_factor(self) -> float:
-        """Compute seconds per second of audio, compilation apart."""
-        return self.compute_seconds / (self.audio.shape[0] * self.audio.shape[1] / self.sample_rate)
+        """Compute seconds per second of audio, compilation apart; 0 where there is none."""
+        seconds = self.audio.shape[0] * self.audio.shape[1] / self.sample_rate
+        return self.compute_seconds / seconds if seconds else 0.0
 
 
 def provenance(generator: Generator, clips: Clips, i: int) -> dict[str, Any]:

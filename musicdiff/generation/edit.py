@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 
 from musicdiff.errors import UsageError
-from musicdiff.typing import Constraint, Known
+from musicdiff.typing import Constraint, Domain, Known
+
+
+def windows_over(domain: Domain, frames: int) -> tuple[int, int] | None:
+    """Windows of the model's own length, half of each over the next, for a clip that is longer; None for one that is not."""
+    size = domain.shape[0]
+    return (size, size // 2) if frames > size else None
 
 
 @dataclass(frozen=True, eq=False)

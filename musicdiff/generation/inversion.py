@@ -10,7 +10,7 @@ import numpy as np
 from musicdiff import conditioning, parallel, randomness, samplers
 from musicdiff.diffusion import guidance, process
 from musicdiff.errors import UsageError
-from musicdiff.generation import settings
+from musicdiff.generation import program, settings
 from musicdiff.generation.generator import Generator
 from musicdiff.typing import Array, Model
 
@@ -36,14 +36,16 @@ def invert(
     *,
     told: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     sampler: Mapping[str, Any] | None = None,
+    windows: tuple[int, int] | None = None,
 ) -> np.ndarray:
     """x_T [B, T, ...] that a deterministic sampler takes to x_0: its own levels, upwards (arXiv 2010.02502, section 4.3).
 
-    `generate` comes back with the same `told` and `sampler`, guidance=Guidance(1.0) and edit=Edit(x_T=...). The first step up is to the x at
-    the grid's cleanest level of which the model says that it is x_0.
+    `generate` comes back with the same `told` and `sampler`, guidance=Guidance(1.0) and edit=Edit(x_T=..., windows=...). The first step up
+    is to the x at the grid's cleanest level of which the model says that it is x_0.
 
     told: as of `generate`; without guidance
     sampler: changes to config.sampler; by default heun, which comes back more exactly than ddim (docs/samplers.md)
+    windows: as of `Edit`, for clips longer than the model's own
     Raises UsageError for a sampler that adds noise, for a flow map, whose steps go one way, and what `generate` raises.
     """
     model = generator.model
@@ -62,7 +64,7 @@ def invert(
     grid, options = settings.grid_and_options(model, chosen)
     cond = jax.tree.map(np.asarray, conditioning.tell(model.conditions, told))
     rows = {"x_0": np.asarray(x_0, np.float32), "cond": cond}
-    return _inverter(model, chosen["name"])(generator.params, generator.frozen, grid[-2::-1], options, rows)
+    return _inverter(model, chosen["name"], windows)(generator.params, generator.frozen, grid[-2::-1], options, rows)
 
 
 @functools.lru_cache(maxsize=8)
@@ -71,10 +73,10 @@ def _encoder(model: Model, padding: str) -> parallel.Batched:
 
 
 @functools.lru_cache(maxsize=8)
-def _inverter(model: Model, sampler: str) -> parallel.Batched:
+def _inverter(model: Model, sampler: str, windows: tuple[int, int] | None) -> parallel.Batched:
     def run(params, frozen, grid, options, rows) -> Array:
         x_0 = rows["x_0"]
-        denoise_fn = guidance.conditional(model.denoise_fn(params, frozen), rows["cond"])
+        denoise_fn = guidance.conditional(program.denoiser(model, params, frozen, window=windows), rows["cond"])
         denoise_fn = guidance.clip(denoise_fn, model.domain.x_0_range)
         keys = randomness.seed_keys(np.zeros(len(x_0), np.uint32), "inversion")  # required, and not used without noise
         alpha, sigma = process.alpha_sigma(grid[0])

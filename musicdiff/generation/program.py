@@ -12,6 +12,14 @@ from musicdiff.diffusion import guidance, repaint, windows
 from musicdiff.typing import Constraint, Model
 
 
+def denoiser(
+    model: Model, params: Any, frozen: Any, padding: str = "zeros", window: tuple[int, int] | None = None
+) -> Callable:
+    """The model's conditional denoiser, by overlapping windows where they are asked for (`Edit.windows`)."""
+    f = model.denoise_fn(params, frozen, "zeros" if window else padding)
+    return windows.overlapping(f, *window, circular=padding == "circular") if window else f
+
+
 @functools.lru_cache(maxsize=16)
 def build(
     model: Model,
@@ -34,8 +42,7 @@ def build(
     shape = (frames, *domain.shape[1:])
 
     def bind(params: Any, frozen: Any) -> Callable:
-        f = model.denoise_fn(params, frozen, "zeros" if window else padding)
-        f = windows.overlapping(f, *window, circular=padding == "circular") if window else f
+        f = denoiser(model, params, frozen, padding, window)
         return guidance.mixed(f) if mixed else f
 
     def run(params, frozen, grid, options, guide, rows):

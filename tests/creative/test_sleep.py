@@ -91,6 +91,22 @@ def test_a_file_that_grows_is_valid_after_every_block(tmp_path, subtype):
         Wav(path, RATE, 2, subtype, 70_000)
 
 
+def test_a_finished_file_says_what_it_is(tmp_path):
+    """Behind its samples, where they may still go on: what was said is overwritten then."""
+    audio, path = noise(0.5), tmp_path / "said.wav"
+    file = Wav(path, RATE, 2, "PCM_24")
+    file.append(audio[:999])  # of an odd number of bytes, if it were mono
+    file.finish('{"seed": 1, "prompt": "Klänge"}')
+    with soundfile.SoundFile(path) as read:
+        assert read.comment == '{"seed": 1, "prompt": "Klänge"}' and read.frames == 999
+    file.append(audio[999:])
+    file.finish("{}")
+    with soundfile.SoundFile(path) as read:
+        assert read.comment == "{}" and read.frames == len(audio)
+    io.write(tmp_path / "whole.wav", audio, RATE)
+    np.testing.assert_array_equal(io.read(path)[0], io.read(tmp_path / "whole.wav")[0])
+
+
 def test_beyond_four_gigabytes_it_is_rf64(tmp_path):
     size = 8 * 3600 * 44_100 * 3 * 2  # eight hours in stereo
     head = wav.header(size, 44_100, 2, "PCM_24")
@@ -107,6 +123,9 @@ def test_beyond_four_gigabytes_it_is_rf64(tmp_path):
     with soundfile.SoundFile(path) as file:
         file.seek(8 * 3600 * 44_100)
         assert np.array_equal(file.read(), np.full((3, 2), 0.5))
+    Wav(path, 44_100, 2, "PCM_24", 8 * 3600 * 44_100).finish("a night")
+    with soundfile.SoundFile(path) as file:
+        assert file.frames == 8 * 3600 * 44_100 and file.comment == "a night"
 
 
 @pytest.fixture(scope="module")

@@ -74,6 +74,21 @@ def test_a_circle_has_no_seam():
     assert np.abs(line[:, 0] - plain[:, 0]).max() > 1e-3  # a line has ends
 
 
+@pytest.mark.parametrize("log_snr", [0.5, jnp.array([-3.0, 2.0])])
+def test_so_many_at_once_change_nothing(monkeypatch, log_snr):
+    """Groups of a few windows, the last one not full, and all at once."""
+    f = windows.overlapping(bend, 16, 5)
+    whole = f(state(47), log_snr, COND)
+    monkeypatch.setattr(windows, "AT_ONCE", 4)
+    seen = []
+    few = windows.overlapping(lambda x_t, *given: seen.append(len(x_t)) or bend(x_t, *given), 16, 5)(
+        state(47), log_snr, COND
+    )
+    assert set(seen) == {4}
+    for a, b in zip(few, whole):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
 def test_each_example_keeps_its_condition():
     f = windows.overlapping(bend, 16, 8)
     both, x_t = f(state(40), 0.5, COND).x_0, state(40)
