@@ -23,8 +23,8 @@ TRAIN, CREATIVE = FOLDER / "train_your_folder.ipynb", FOLDER / "creative_tools.i
 CELLS = {
     TRAIN: ("parameters", "install", "drive", "doctor", "memory", "train", "listen", "sample"),
     CREATIVE: (
-        *("parameters", "install", "drive", "model", "clip", "inpaint", "loop", "loopify", "vary"),
-        *("extend", "sleep", "interpolate", "save"),
+        *("parameters", "install", "drive", "model", "clip", "inpaint", "loop", "loopify", "pack", "vary"),
+        *("extend", "sleep", "restore", "interpolate", "save"),
     ),
 }
 TINY = (
@@ -196,6 +196,12 @@ def test_every_tool_plays(tmp_path, monkeypatch):
 
     assert said_by("inpaint")[0] == 2 and "samples that differ outside: 0" in said_by("inpaint")[1]
     assert said_by("loop")[0] == 3 and said_by("loopify")[0] == 1 and said_by("vary")[0] == 4
+    assert any(words in said_by("pack")[1] for words in ("loops of", "noise-like or repetitions"))
+    assert (
+        said_by("restore")[0] == 3
+        and "dropout: 1 of" in said_by("restore")[1]
+        and "it is the model's" in said_by("restore")[1]
+    )
     assert said_by("extend")[0] == 1 and "samples of the clip that differ: 0" in said_by("extend")[1]
     assert said_by("sleep")[0] == 1 and "to compute" in said_by("sleep")[1]
     assert said_by("interpolate")[0] == 3 + 3
