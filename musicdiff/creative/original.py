@@ -8,6 +8,7 @@ import numpy as np
 from etils import epath
 
 from musicdiff.audio import io
+from musicdiff.errors import UsageError
 from musicdiff.typing import Domain
 
 EXACT = ("PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")  # sample formats that are written as they were read
@@ -44,8 +45,13 @@ def read(path: epath.PathLike) -> Original:
 
 
 def to_model(audio: np.ndarray, rate: int, domain: Domain) -> np.ndarray:
-    """[N, C] at `rate` -> float32 [round(N rate' / rate), C'], at the model's rate, in its channels."""
-    return io.resample(io.mix(audio, domain.channels), rate, domain.sample_rate)
+    """[N, C] at `rate` -> float32 [round(N rate' / rate), C'], at the model's rate, in its channels. Raises UsageError where nothing is left."""
+    given = io.resample(io.mix(audio, domain.channels), rate, domain.sample_rate)
+    if not len(given):
+        raise UsageError(
+            f"a clip of {len(audio) / rate:.2g} s is less than one sample at the model's {domain.sample_rate} Hz: take a longer one"
+        )
+    return given
 
 
 def from_model(audio: np.ndarray, domain: Domain, rate: int, channels: int) -> np.ndarray:

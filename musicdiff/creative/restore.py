@@ -164,10 +164,9 @@ def _widen(
         made = np.pad(made, ((0, max(0, len(audio) - len(made))), (0, 0)))[: len(audio)]
         gains.append(_gain(audio, made, rate, cutoff))
         rows.append(_cross(audio, made * 10 ** (gains[-1] / 20), rate, cutoff))
-    said = [
-        f"bandwidth: the clip ends at {cutoff:.0f} Hz; above it is the model's, at {gain:+.1f} dB" for gain in gains[:1]
-    ]
-    return Edited(np.stack(rows), rate, clips, (*said, *original.remarks(rate, audio.shape[1], domain)))
+    turned = ", ".join(f"{gain:+.1f}" for gain in gains)
+    said = f"bandwidth: the clip ends at {cutoff:.0f} Hz; above it is the model's, at {turned} dB"
+    return Edited(np.stack(rows), rate, clips, (said, *original.remarks(rate, audio.shape[1], domain)))
 
 
 def _banded(generator: Generator, x_0: np.ndarray, cutoff: float, seeds: Sequence[int], asked: dict[str, Any]) -> Edit:

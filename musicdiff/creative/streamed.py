@@ -9,7 +9,7 @@ from etils import epath
 from musicdiff import artifacts, generation
 from musicdiff.artifacts.clips import file_names
 from musicdiff.creative import extend, files
-from musicdiff.creative.original import Original
+from musicdiff.creative.original import Original, remarks
 from musicdiff.creative.wav import Wav
 from musicdiff.generation import Generator
 
@@ -53,5 +53,5 @@ def write(
         wav.append(block)
     wav.finish(json.dumps(record))
     yield f"{path}  {wav.num_samples / rate:g} s"
-    yield from clips.notes
+    yield from (*(remarks(rate, given.audio.shape[1], generator.model.domain) if given else ()), *clips.notes)
     yield f"listen: {artifacts.rebuild_page(folder, f'extend: {generator.name}, step {generator.step}')}"

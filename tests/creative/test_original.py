@@ -6,6 +6,8 @@ import soundfile
 
 from musicdiff.audio import io
 from musicdiff.creative import original
+from musicdiff.errors import UsageError
+from musicdiff.typing import Domain
 
 RATE = 8000
 
@@ -65,3 +67,10 @@ def test_the_same_file_has_the_same_sha256(tmp_path):
         io.write(tmp_path / name, np.full((100, 1), gain), RATE)
     a, b, c = (original.read(tmp_path / name).sha256 for name in ("a.wav", "b.wav", "c.wav"))
     assert a == b != c
+
+
+def test_a_clip_that_is_nothing_at_the_models_rate_is_refused():
+    domain = Domain((4, 16, 1), 8000, 1, 64, 1, (-1.0, 1.0))
+    assert original.to_model(np.ones((4, 2)), 44_100, domain).shape == (1, 1)
+    with pytest.raises(UsageError, match="is less than one sample at the model's 8000 Hz"):
+        original.to_model(np.ones((1, 2)), 44_100, domain)
