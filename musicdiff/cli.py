@@ -54,7 +54,9 @@ def train(context: click.Context, config: str | None, workdir: str | None) -> No
 @cli.command()
 @options.sampling
 @click.option("--prompts", "file", metavar="FILE", help="One on each line, for a clip each.")
-@click.option("--num", type=int, help="Clips to generate. Default: 4, or one for each line of --prompts.")
+@click.option(
+    "--num", type=int, callback=options.counts, help="Clips to generate. Default: 4, or one for each line of --prompts."
+)
 @click.option("--seconds", type=float, help="Of audio, exact to the sample. Default: the model's own length.")
 @click.option("--rate", default=44_100, show_default=True, help="Of the files, in Hz.")
 @click.option("--subtype", default="PCM_24", show_default=True, help="Sample format: PCM_16, PCM_24, FLOAT.")
@@ -62,7 +64,6 @@ def train(context: click.Context, config: str | None, workdir: str | None) -> No
 @click.option("--out", default="clips", show_default=True, help="Folder for the files.")
 def sample(file, num, seconds, rate, subtype, container, out, **given) -> None:
     """Generate clips from a trained model."""
-    options.check_range("--num", num, 1)
     if file and (given["prompt"] is not None or num is not None):
         raise UsageError("--prompts makes a clip of each line: --prompt and --num do not go with it")
     load, told, asked = options.read(given)
@@ -85,20 +86,22 @@ def sample(file, num, seconds, rate, subtype, container, out, **given) -> None:
 @cli.command()
 @click.option("--workdir", required=True, help="Of a trained model.")
 @click.option("--milestone", default="latest", show_default=True, help="latest, best, or a number of training steps.")
-@click.option("--clips", default=128, show_default=True, help="Held-out clips, at most.")
-@click.option("--levels", type=int, help="T. Default: of the model's table, 1000 without one.")
-@click.option("--evaluations", default=16, show_default=True, help="Steps measured for each clip, drawn out of all T.")
-@click.option("--batch-size", default=16, show_default=True, help="Clips computed at once.")
-@click.option("--seed", default=0, show_default=True, help="Of levels and noise.")
+@click.option("--clips", default=128, show_default=True, callback=options.counts, help="Held-out clips, at most.")
+@click.option(
+    "--levels", type=int, callback=options.within(2), help="T. Default: of the model's table, 1000 without one."
+)
+@click.option(
+    "--evaluations",
+    default=16,
+    show_default=True,
+    callback=options.counts,
+    help="Steps measured for each clip, drawn out of all T.",
+)
+@click.option("--batch-size", default=16, show_default=True, callback=options.counts, help="Clips computed at once.")
+@click.option("--seed", default=0, show_default=True, callback=options.seeds, help="Of levels and noise.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def bound(workdir, milestone, clips, levels, evaluations, batch_size, seed, as_json) -> None:
     """Bound the negative log-likelihood of held-out clips: L_0 + ... + L_T in bits a dimension."""
-    options.check_range("--clips", clips, 1)
-    options.check_range("--levels", levels, 2)
-    options.check_range("--evaluations", evaluations, 1)
-    options.check_range("--batch-size", batch_size, 1)
-    options.check_range("--seed", seed, 0, 2**32 - 1)
-
     from musicdiff import parallel
     from musicdiff.evaluation import bound as evaluation
 

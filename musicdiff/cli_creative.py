@@ -13,16 +13,17 @@ _REPEATS = click.option(
     "--repeats",
     default=1,
     show_default=True,
+    callback=options.within(1, 1000),
     help="How often each stretch of levels is gone through (RePaint): fits better, takes longer.",
 )
-_BARS = [
-    click.option("--bars", type=int, default=4, show_default=True),
-    click.option("--beats-per-bar", type=int, default=4, show_default=True),
+_BARS = options.together(
+    click.option("--bars", default=4, show_default=True, callback=options.counts),
+    click.option("--beats-per-bar", default=4, show_default=True, callback=options.counts),
     click.option("--rate", default=44_100, show_default=True, help="Of the files, in Hz."),
     click.option(
         "--turn/--no-turn", default=True, show_default=True, help="Turn each loop until its downbeat comes first."
     ),
-]
+)
 
 
 def _out(default: str) -> Callable:
@@ -30,16 +31,13 @@ def _out(default: str) -> Callable:
 
 
 def _num(default: int) -> Callable:
-    return click.option("--num", default=default, show_default=True, help="How many, each from a seed of its own.")
-
-
-def _with(*decorators: Callable) -> Callable:
-    def decorate(command: Callable) -> Callable:
-        for decorator in reversed(decorators):
-            command = decorator(command)
-        return command
-
-    return decorate
+    return click.option(
+        "--num",
+        default=default,
+        show_default=True,
+        callback=options.counts,
+        help="How many, each from a seed of its own.",
+    )
 
 
 def _load(given: dict[str, Any], *, counts: bool = False) -> tuple[Any, dict[str, Any]]:
@@ -69,13 +67,15 @@ def _load(given: dict[str, Any], *, counts: bool = False) -> tuple[Any, dict[str
     help="Seconds, such as 1.5-2.25, or 'bars 3-4'; several are allowed.",
 )
 @click.option(
-    "--beats-per-bar", type=int, default=4, show_default=True, help="Of regions in bars, whose tempo is --bpm."
+    "--beats-per-bar",
+    default=4,
+    show_default=True,
+    callback=options.counts,
+    help="Of regions in bars, whose tempo is --bpm.",
 )
-@_with(_REPEATS, _num(4), _out("inpainted"), options.sampling)
+@options.together(_REPEATS, _num(4), _out("inpainted"), options.sampling)
 def inpaint(file, regions, beats_per_bar, repeats, num, out, **given) -> None:
     """Make regions of FILE anew, to fit what is around them. Every other sample stays as it is, bit for bit."""
-    options.check_range("--num", num, 1)
-    options.check_range("--repeats", repeats, 1)
     bpm = given["bpm"]
 
     from musicdiff.creative import files, original
@@ -109,10 +109,9 @@ def inpaint(file, regions, beats_per_bar, repeats, num, out, **given) -> None:
     metavar="LIST",
     help="The same in steps of the schedule. Default: the talk's 950,750,500,250,0.",
 )
-@_with(_num(1), _out("varied"), options.sampling)
+@options.together(_num(1), _out("varied"), options.sampling)
 def vary(file, strengths, start_steps, num, out, **given) -> None:
     """Variations of FILE: a ladder of strengths in one batch, told the same or another style."""
-    options.check_range("--num", num, 1)
     if strengths and start_steps:
         raise UsageError("--strength and --start-step say the same: give one of them")
 
@@ -148,7 +147,7 @@ def vary(file, strengths, start_steps, num, out, **given) -> None:
     show_default=True,
     help="From 0, the first, to 1, the second: a clip each.",
 )
-@_with(_out("between"), options.sampling)
+@options.together(_out("between"), options.sampling)
 def interpolate(files, to, to_style, weights, out, **given) -> None:
     """From one clip to another, A to B, or without files from one prompt to another, by the noise that makes them.
 
@@ -190,11 +189,10 @@ def interpolate(files, to, to_style, weights, out, **given) -> None:
 
 
 @click.command()
-@_with(*_BARS, _num(4), _out("loops"), options.sampling)
+@options.together(_BARS, _num(4), _out("loops"), options.sampling)
 def loop(bars, beats_per_bar, rate, turn, num, out, **given) -> None:
     """Loops, exactly as long as so many bars at --bpm, without a seam anywhere."""
     bpm = _tempo(given, "loop")
-    options.check_range("--num", num, 1)
 
     from musicdiff import export
     from musicdiff.creative import loop as tool
@@ -219,13 +217,15 @@ def loop(bars, beats_per_bar, rate, turn, num, out, **given) -> None:
     show_default=True,
     help="The share of the seam that lies before the wrap: 1 keeps the beginning.",
 )
-@click.option("--beats-per-bar", type=int, help="Of the clip: written into the file, for sequencers, if it is known.")
-@_with(_REPEATS, _num(4), _out("loopified"), options.sampling)
+@click.option(
+    "--beats-per-bar",
+    type=int,
+    callback=options.counts,
+    help="Of the clip: written into the file, for sequencers, if it is known.",
+)
+@options.together(_REPEATS, _num(4), _out("loopified"), options.sampling)
 def loopify(file, seam, before, beats_per_bar, repeats, num, out, **given) -> None:
     """Make FILE loop: only what lies around its wrap is made anew."""
-    options.check_range("--num", num, 1)
-    options.check_range("--repeats", repeats, 1)
-    options.check_range("--beats-per-bar", beats_per_bar, 1)
     bpm = given["bpm"]
 
     from musicdiff.creative import loopify as tool
@@ -243,11 +243,10 @@ def loopify(file, seam, before, beats_per_bar, repeats, num, out, **given) -> No
 @click.command()
 @click.option("--lufs", default=-16.0, show_default=True, help="Loudness of every loop.")
 @click.option("--distance", default=3.0, show_default=True, help="dB that two loops differ by at least.")
-@_with(*_BARS, _num(8), _out("pack"), options.sampling)
+@options.together(_BARS, _num(8), _out("pack"), options.sampling)
 def pack(lufs, distance, bars, beats_per_bar, rate, turn, num, out, **given) -> None:
     """A pack of different, equally loud loops with a page and a licence file."""
     bpm = _tempo(given, "pack")
-    options.check_range("--num", num, 1)
     if given["seeds"]:
         raise UsageError("a pack takes the seeds that it needs from --seed on: --seeds does not go with it")
 
@@ -276,11 +275,10 @@ def pack(lufs, distance, bars, beats_per_bar, rate, turn, num, out, **given) -> 
     "--stream", is_flag=True, help="Write while it is made: any length in the same memory. So it is without FILE."
 )
 @click.option("--rate", type=int, help="Of the file, in Hz. Default: that of FILE, or 44100.")
-@_with(_num(1), _out("extended"), options.sampling)
+@options.together(_num(1), _out("extended"), options.sampling)
 def extend(file, seconds, overlap, stream, rate, num, out, **given) -> None:
     """Go on from the end of FILE, whose samples stay as they are, or without it from nothing."""
-    options.check_range("--num", num, 1)
-    if file and rate:
+    if file and rate is not None:
         raise UsageError("the rate is that of FILE: leave out --rate")
 
     from musicdiff import export
@@ -288,7 +286,7 @@ def extend(file, seconds, overlap, stream, rate, num, out, **given) -> None:
     from musicdiff.creative import files, original, streamed
 
     clip = original.read(file) if file else None
-    rate = clip.rate if clip else rate or 44_100
+    rate = clip.rate if clip else 44_100 if rate is None else rate
     export.check_format(rate, "PCM_24", "wav")
     generator, asked = _load(given)
     details = {"overlap": overlap}
@@ -313,7 +311,7 @@ def extend(file, seconds, overlap, stream, rate, num, out, **given) -> None:
 @click.option("--lufs", type=float, help="Loudness of the first minute, by one gain for all; -35, say.")
 @click.option("--rate", default=44_100, show_default=True, help="Of the file, in Hz.")
 @click.option("--subtype", default="PCM_24", show_default=True, help="Sample format: PCM_16, PCM_24, FLOAT.")
-@_with(click.option("--out", default="night.wav", show_default=True, help="The file."), options.sampling)
+@options.together(click.option("--out", default="night.wav", show_default=True, help="The file."), options.sampling)
 def sleep(hours, preset, fade_in, fade_out, low_pass, lufs, rate, subtype, out, **given) -> None:
     """Hours of music in one file. Says first what it will take; killed, the same command goes on."""
     if given["seeds"]:
@@ -338,10 +336,9 @@ def sleep(hours, preset, fade_in, fade_out, low_pass, lufs, rate, subtype, out, 
     "--region", "regions", multiple=True, metavar="A-B", help="Where, as of inpaint. Default: wherever it is found."
 )
 @click.option("--cutoff", type=float, help="Hz, of bandwidth: where the clip ends. Default: where it is found.")
-@_with(_num(1), _out("restored"), options.sampling)
+@options.together(_num(1), _out("restored"), options.sampling)
 def restore(file, fix, regions, cutoff, num, out, **given) -> None:
     """Repair FILE: what is damaged is made anew, and what is not stays as it is."""
-    options.check_range("--num", num, 1)
 
     from musicdiff.creative import files, original
     from musicdiff.creative import restore as tool

@@ -3,17 +3,16 @@
 import dataclasses
 import difflib
 import json
-import math
 import os
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from musicdiff import cli_options as options
 from musicdiff.errors import UsageError
 
 REPORT = "report"
-SEEDS = 2**32 - 1
 
 
 class Reporting(click.Group):
@@ -29,40 +28,18 @@ class Reporting(click.Group):
         return super().resolve_command(context, [REPORT, *arguments])
 
 
-def within(least: float, most: float = math.inf) -> Callable:
-    """An option's callback, which refuses numbers out of range, and NaN, in one line."""
-
-    def check(context: click.Context, option: click.Parameter, number: float | None) -> float | None:
-        if number is not None and not least <= number <= most:
-            allowed = f"from {least} to {most}" if most < math.inf else f"{least} or more"
-            raise UsageError(f"{option.opts[0]} must be {allowed}, not {number}")
-        return number
-
-    return check
-
-
-def together(*decorators: Callable) -> Callable:
-    """Arguments and options as one decorator, in the order of --help."""
-
-    def add(command: Callable) -> Callable:
-        for decorator in reversed(decorators):
-            command = decorator(command)
-        return command
-
-    return add
-
-
-shares, counts, seeds = within(0, 1), within(1), within(0, SEEDS)
-by_embedding = together(
+by_embedding = options.together(
     click.option("--embedding", "name", default="musicnn", show_default=True, help="NAME or NAME:VARIANT."),
     click.option("--weights", metavar="FILE", help="Of the embedding. Default: where `musicdiff weights list` says."),
 )
-scoring = together(
-    click.option("--max-padded", default=0.1, show_default=True, callback=shares, help="Of the windows, at most."),
-    click.option("--seed", default=0, show_default=True, callback=seeds, help="Of all that is drawn."),
+scoring = options.together(
+    click.option(
+        "--max-padded", default=0.1, show_default=True, callback=options.shares, help="Of the windows, at most."
+    ),
+    click.option("--seed", default=0, show_default=True, callback=options.seeds, help="Of all that is drawn."),
 )
 in_json = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-two_sets = together(
+two_sets = options.together(
     click.argument("generated", metavar="GEN"),
     click.argument("reference", metavar="REF"),
     by_embedding,
@@ -70,14 +47,18 @@ two_sets = together(
     scoring,
     in_json,
 )
-against_reference = together(
+against_reference = options.together(
     click.argument("subject", metavar="WORKDIR|FOLDER"),
     click.option("--reference", required=True, metavar="REF", help="A folder, statistics of one (.npz), or fma_pop."),
     by_embedding,
-    click.option("--num", default=64, show_default=True, callback=within(2), help="Clips to generate, of a workdir."),
+    click.option(
+        "--num", default=64, show_default=True, callback=options.within(2), help="Clips to generate, of a workdir."
+    ),
     click.option("--sampler", help="Of a workdir. Default: the one in its configuration."),
-    click.option("--steps", type=int, callback=counts, help="Of the sampler."),
-    click.option("--batch-size", default=8, show_default=True, callback=counts, help="Clips generated at once."),
+    click.option("--steps", type=int, callback=options.counts, help="Of the sampler."),
+    click.option(
+        "--batch-size", default=8, show_default=True, callback=options.counts, help="Clips generated at once."
+    ),
     scoring,
     click.option("--out", default="evaluation", show_default=True, help="Folder for what is written."),
 )
@@ -196,7 +177,7 @@ def statistics(folder, out, name, weights) -> None:
 @click.option("--workdir", help="The run whose training tracks clips may copy.")
 @click.option("--training", metavar="FOLDER", help="Of the tracks that they may copy, where there is no workdir.")
 @click.option("--held-out", metavar="FOLDER", help="Of such music, never trained on: it sets the threshold.")
-@click.option("--seed", default=0, show_default=True, callback=seeds, help="Of how held-out tracks are halved.")
+@click.option("--seed", default=0, show_default=True, callback=options.seeds, help="Of how held-out tracks are halved.")
 @click.option("--out", default="copies.png", show_default=True, metavar="PNG", help="Picture of both distributions.")
 @in_json
 def copies(generated, workdir, training, held_out, seed, out, as_json) -> None:
@@ -250,8 +231,10 @@ def filter_clips(generated, reference, kept, name, weights, max_padded, seed, as
 @evaluate.command()
 @click.argument("folder")
 @by_embedding
-@click.option("--num", default=64, show_default=True, callback=within(4), help="Clips of 10 s, spread over the tracks.")
-@click.option("--seed", default=0, show_default=True, callback=seeds, help="Of all that is drawn.")
+@click.option(
+    "--num", default=64, show_default=True, callback=options.within(4), help="Clips of 10 s, spread over the tracks."
+)
+@click.option("--seed", default=0, show_default=True, callback=options.seeds, help="Of all that is drawn.")
 @in_json
 def audit(folder, name, weights, num, seed, as_json) -> None:
     """Try an embedding on FOLDER: is its distance 0, symmetric, higher the worse the sound, the same in any order?"""

@@ -1,5 +1,6 @@
-"""Options that commands share: what a model is told, how it is sampled, and how files are written."""
+"""Options that commands share: what a model is told, and how it is sampled; and the ranges of numbers."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,25 +8,61 @@ import click
 
 from musicdiff.errors import UsageError
 
+MOST = 1_000_000  # of anything that is counted
+SEEDS = 2**32 - 1  # the largest
+
+
+def within(least: float, most: float = MOST) -> Callable:
+    """An option's callback, which refuses numbers out of range, and NaN, in one line."""
+
+    def check(context: click.Context, option: click.Parameter, number: float | None) -> float | None:
+        if number is not None and not least <= number <= most:
+            allowed = f"from {least} to {most}" if most != MOST or number > most else f"{least} or more"
+            raise UsageError(f"{option.opts[0]} must be {allowed}, not {number}")
+        return number
+
+    return check
+
+
+def above_zero(context: click.Context, option: click.Parameter, number: float | None) -> float | None:
+    """The same, of numbers that are not counted."""
+    if number is not None and not 0 < number < math.inf:
+        raise UsageError(f"{option.opts[0]} must be a number above 0, not {number}")
+    return number
+
+
+def together(*decorators: Callable) -> Callable:
+    """Arguments and options as one decorator, in the order of --help."""
+
+    def add(command: Callable) -> Callable:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return add
+
+
+counts, seeds, shares = within(1), within(0, SEEDS), within(0, 1)
 TOLD = {"prompt": "text", "style": "style", "bpm": "tempo", "key": "key", "length": "length"}  # option -> condition
-_SAMPLING = [
+sampling = together(  # of every command that samples a workdir; `read` takes them out of what the command is given
     click.option("--workdir", required=True, help="Of a trained model."),
     click.option("--prompt", metavar="TEXT", help="What the clips are to be, of a model with conditions."),
     click.option("--style", help="One that the model knows."),
-    click.option("--bpm", type=float, help="Tempo."),
+    click.option("--bpm", type=float, callback=above_zero, help="Tempo."),
     click.option("--key", help="Such as 'A minor'."),
     click.option(
         "--length",
         type=float,
+        callback=above_zero,
         help="Seconds of the whole piece that a clip is to be from; no shipped preset trains it.",
     ),
     click.option(
         "--negative", metavar="TEXT", help="What guidance leads away from. Default: from clips that are told nothing."
     ),
-    click.option("--seed", default=0, show_default=True, help="Of the first clip; the others follow."),
+    click.option("--seed", default=0, show_default=True, callback=seeds, help="Of the first clip; the others follow."),
     click.option("--seeds", help="A list such as 3,14,15 instead of --num and --seed."),
     click.option("--sampler", "name", help="Default: the one in the model's configuration."),
-    click.option("--steps", type=int, help="Of the sampler."),
+    click.option("--steps", type=int, callback=counts, help="Of the sampler."),
     click.option("--grid", help="How the levels of noise are spaced."),
     click.option("--option", "options", multiple=True, metavar="NAME=NUMBER", help="Of the sampler, such as eta=1."),
     click.option(
@@ -41,21 +78,14 @@ _SAMPLING = [
     click.option(
         "--rescale", type=float, help="0 to 1: how far guided predictions go back to the deviation of plain ones."
     ),
-    click.option("--batch-size", default=8, show_default=True, help="Clips computed at once."),
-]
-
-
-def sampling(command: Callable) -> Callable:
-    """The options of every command that samples a workdir; `read` takes them out of what the command is given."""
-    for option in reversed(_SAMPLING):
-        command = option(command)
-    return command
+    click.option("--batch-size", default=8, show_default=True, callback=counts, help="Clips computed at once."),
+)
 
 
 def read(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """(what `generation.load` takes, what is told, what `generation.generate` takes), out of `given`, where seed and seeds stay.
 
-    Raises UsageError for numbers out of range, and for what cannot be together; nothing heavy is imported before.
+    Raises UsageError for what cannot be together; nothing heavy is imported before.
     """
     workdir, milestone, autoguide = (given.pop(name) for name in ("workdir", "milestone", "autoguide"))
     told = {condition: given.pop(option) for option, condition in TOLD.items()}
@@ -63,10 +93,6 @@ def read(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[st
     batch_size = given.pop("batch_size")
     changes = {"name": given.pop("name"), "num_steps": given.pop("steps"), "grid": given.pop("grid")}
     changes |= dict(_number_option(text) for text in given.pop("options"))
-    check_range("--batch-size", batch_size, 1)
-    for option, condition in (("--bpm", "tempo"), ("--length", "length")):
-        if told[condition] is not None and not told[condition] > 0:
-            raise UsageError(f"{option} must be a number above 0, not {told[condition]}")
     if scale is None and any(value is not None for value in (autoguide, interval, rescale)):
         raise UsageError("--autoguide, --interval and --rescale need a scale: --guidance 2, say")
     low_high = _interval(interval)
@@ -86,13 +112,6 @@ def read(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[st
 def seeds_of(given: Mapping[str, Any], num: int) -> list[int]:
     """--seeds, or as many as are asked for from --seed on."""
     return integers(given["seeds"], "--seeds") if given["seeds"] else list(range(given["seed"], given["seed"] + num))
-
-
-def check_range(option: str, number: float | None, least: float, most: float | None = None) -> None:
-    """Raises UsageError for a number outside of what an option allows."""
-    if number is not None and (number < least or (most is not None and number > most)):
-        allowed = f"{least} or more" if most is None else f"from {least} to {most}"
-        raise UsageError(f"{option} must be {allowed}, not {number}")
 
 
 def integers(text: str, option: str) -> list[int]:

@@ -246,9 +246,9 @@ WORKDIR = "WORKDIR"  # stands for a trained one
         (["sample", "--workdir", WORKDIR, "--milestone", "5"], 2, ["'5'", "latest, best, 3, 6"]),
         (["sample", "--workdir", WORKDIR, "--sampler", "ddin"], 2, ["ddin", "ddim, ddpm, dpmpp_2m"]),
         (["sample", "--workdir", WORKDIR, "--grid", "even"], 2, ["even", "linspace"]),
-        (["sample", "--workdir", WORKDIR, "--steps", "0"], 2, ["num_steps"]),
+        (["sample", "--workdir", WORKDIR, "--steps", "0"], 2, ["--steps must be 1 or more"]),
         (["sample", "--workdir", WORKDIR, "--option", "etta=1"], 2, ["etta", "eta"]),
-        (["sample", "--workdir", WORKDIR, "--seed", "-1"], 2, ["seeds"]),
+        (["sample", "--workdir", WORKDIR, "--seed", "-1"], 2, ["--seed must be from 0 to 4294967295"]),
         (["sample", "--workdir", WORKDIR, "--seconds", "0"], 2, ["0.0 s"]),
         (["sample", "--workdir", WORKDIR, "--seconds", "nan"], 2, ["nan"]),
         *(

@@ -2,10 +2,12 @@
 
 import json
 
+import click
 import numpy as np
 import pytest
 import soundfile
 
+from musicdiff import cli_creative
 from musicdiff.audio import io, loop_chunks
 
 RATE = 8000
@@ -134,7 +136,10 @@ def test_loopify_changes_the_seam(call, trained, file, tmp_path):
         (["inpaint", "FILE", "--workdir", "W", "--region", "soon"], "region 'soon' is none"),
         (["inpaint", "FILE", "--workdir", "W", "--region", "0.4-0.6"], "is not within the clip of 0.5 s"),
         (["inpaint", "FILE", "--workdir", "W", "--region", "bar 1"], "--bpm 120"),
-        (["inpaint", "FILE", "--workdir", "W", "--region", "0-1", "--num", "0"], "--num must be 1 or more"),
+        (
+            ["inpaint", "FILE", "--workdir", "W", "--region", "0-1", "--num", "0"],
+            "--num must be 1 or more, not 0",
+        ),
         (["restore", "FILE", "--workdir", "W", "--fix", "click"], "no click found in the clip"),
         (["restore", "FILE", "--workdir", "W", "--fix", "dropout", "--region", "0-9"], "is not within the clip"),
         (
@@ -169,9 +174,18 @@ def test_loopify_changes_the_seam(call, trained, file, tmp_path):
         (["sleep", "--workdir", "W", "--hours", "1", "--preset", "siesta"], "overnight, studio"),
         (["sleep", "--workdir", "W", "--hours", "0.001"], "do not fit"),
         (["sleep", "--workdir", "W", "--hours", "1", "--low-pass", "5"], "a low-pass lies between"),
+        (["sleep", "--workdir", "W", "--hours", "1", "--lufs", "12"], "between -70 and 0 LUFS"),
+        (["sleep", "--workdir", "W", "--hours", "1", "--fade-in", "-1"], "fades are of 0 s or more"),
+        (["extend", "FILE", "--workdir", "W", "--seconds", "1e6"], "stream them (--stream)"),
+        (["vary", "FILE", "--workdir", "W", "--seed", "-1"], "--seed must be from 0 to 4294967295"),
+        (
+            ["vary", "FILE", "--workdir", "W", "--strength", "1", "--seeds", "3,-1"],
+            "whole numbers from 0 to 4294967295",
+        ),
+        (["loop", "--workdir", "W", "--bpm", "60000", "--bars", "70000"], "65535 beats at most"),
         (["loop", "--workdir", "W"], "a loop has a tempo"),
         (["loop", "--workdir", "W", "--bpm", "-3"], "--bpm must be a number above 0"),
-        (["loop", "--workdir", "W", "--bpm", "120", "--bars", "0"], "bars must be a whole number"),
+        (["loop", "--workdir", "W", "--bpm", "120", "--bars", "0"], "--bars must be 1 or more"),
         (["loop", "--workdir", "W", "--bpm", "120", "--rate", "5"], "a file's rate lies between"),
         (["loopify", "FILE", "--workdir", "W", "--seam", "0.4"], "more than half"),
         (["pack", "--workdir", "W", "--bpm", "120", "--seeds", "1,2"], "--seeds does not go with it"),
@@ -182,6 +196,42 @@ def test_bad_arguments_are_one_line(call, trained, file, tmp_path, arguments, wo
     given = [{"FILE": file, "W": trained}.get(text, text) for text in arguments]
     code, _, error = call(*given, "--out", tmp_path / "out.wav")
     assert code == 2 and words in error and error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+LEAST = {  # of each tool, all that it needs
+    "inpaint": ["FILE", "--region", "0.1-0.2"],
+    "vary": ["FILE", "--strength", "0.5"],
+    "interpolate": ["FILE", "FILE"],
+    "loop": ["--bpm", "240", "--bars", "1"],
+    "loopify": ["FILE", "--seam", "0.1"],
+    "pack": ["--bpm", "240", "--bars", "1"],
+    "extend": ["--seconds", "1"],
+    "sleep": ["--hours", "0.001", "--fade-in", "0", "--fade-out", "0"],
+    "restore": ["FILE", "--fix", "bandwidth", "--cutoff", "2000"],
+}
+
+
+@pytest.mark.parametrize(
+    ("tool", "option"),
+    [
+        (tool.name, option.opts[0])
+        for tool in cli_creative.COMMANDS
+        for option in tool.params
+        if isinstance(option.type, click.types.FloatParamType)
+    ],
+)
+def test_no_number_is_nan(call, trained, file, tmp_path, tool, option):
+    given = [{"FILE": file}.get(text, text) for text in LEAST[tool]]
+    code, _, error = call(tool, *given, "--workdir", trained, "--out", tmp_path / "out.wav", option, "nan")
+    assert code == 2 and error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_too_small_is_said_before_anything_is_written(call, trained, tmp_path):
+    for tool in (["extend", "--seconds", "1e15"], ["sleep", "--hours", "1e15"]):
+        code, _, error = call(*tool, "--workdir", trained, "--out", tmp_path / "out.wav")
+        assert code == 3 and "GB of disk are needed" in error and error.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 

@@ -10,6 +10,7 @@ from musicdiff.errors import UsageError
 FIRST_NOTE = 60  # MIDI's middle C, an octave in which smpl says a root; a file that says none is, by MIDI's standard, of this note
 ACID_FIRST_NOTE = 48  # C, where acid's roots begin
 ACID_ROOT_SET, ACID_STRETCH = 0x02, 0x04
+MOST = 2**16 - 1  # of beats, and of beats a bar
 ALWAYS = 0  # smpl: repeats that never end, and a loop that runs forward
 SMPL, SMPL_LOOP, ACID = "<9I", "<6I", "<IHHfIHHf"
 
@@ -33,8 +34,8 @@ def add(
         raise UsageError("loop points go into WAV files only")
     _, _, rate, _, frame, _ = struct.unpack("<HHIIHH", chunks[b"fmt "][:16])
     for name, value in {"bpm": bpm, "beats": beats, "beats_per_bar": beats_per_bar}.items():
-        if value is not None and not 0 < value < 2**16:
-            raise UsageError(f"{name} of a loop must be above 0 and below {2**16}; got {value}")
+        if value is not None and not 0 < value <= MOST:
+            raise UsageError(f"{name} of a loop must be above 0, and {MOST} at most; got {value}")
     if root is not None and not 0 <= root < 12:
         raise UsageError(f"a root is 0 to 11 semitones above C, not {root}")
     added = []

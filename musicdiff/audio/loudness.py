@@ -4,6 +4,7 @@ import numpy as np
 from scipy import signal
 
 from musicdiff.audio import io
+from musicdiff.errors import UsageError
 
 STANDARD_RATE = 48_000  # Hz, of the filters that the standard prints
 K_WEIGHTING = np.array(
@@ -14,6 +15,13 @@ K_WEIGHTING = np.array(
 )  # the head's shelf, and the high-pass: second-order sections
 STEP, STEPS = STANDARD_RATE // 10, 4  # blocks of 400 ms, one every 100 ms
 OFFSET, ABSOLUTE_GATE, RELATIVE_GATE = -0.691, -70.0, -10.0  # LUFS, LUFS, LU
+
+
+def check(target: float) -> float:
+    """A loudness to aim at, in LUFS. Raises UsageError for one that nothing is measured at, or that only clipping reaches."""
+    if not ABSOLUTE_GATE <= target <= 0:
+        raise UsageError(f"a loudness to aim at lies between {ABSOLUTE_GATE:g} and 0 LUFS, not at {target:g}")
+    return target
 
 
 def lufs(audio: np.ndarray, rate: int) -> float:

@@ -21,6 +21,7 @@ from musicdiff.generation import Clips, Edit, Generator
 from musicdiff.typing import Domain, Known
 
 OVERLAP = 0.5  # of a window
+LONGEST = 3600.0  # seconds that are held at once
 CROSSFADE = 0.05  # seconds in which a window's audio becomes the next one's
 FADE = 0.01  # seconds behind a clip's end in which its difference to what goes on from it fades
 RINGING = 16  # samples before a clip's end, at the model's rate, that a resampler's filter mixes with what is not there
@@ -90,7 +91,7 @@ def plan(
 ) -> Course:
     """The course of so many seconds, exact to the sample. Raises UsageError for a duration, overlap or schedule that is none, and for what
     cannot be told, now or later."""
-    total = round(seconds * rate) if math.isfinite(seconds) else 0
+    total = round(seconds * rate) if math.isfinite(seconds * rate) else 0
     if total < 1:
         raise UsageError(f"a length of {seconds} s is less than one sample")
     times = [since for since, _ in schedule]
@@ -183,8 +184,12 @@ def extend(
 ) -> Edited:
     """The clip [N, C] and what goes on from it, `seconds` in all: its own samples, and then those of `stream`, which says the rest.
 
+    An hour at most: all of it is held. Longer ones raise UsageError, and are for `stream`.
+
     Returns: audio [1, round(seconds rate), C]; its clips are the first window alone, of all windows' seconds
     """
+    if LONGEST < seconds < math.inf:
+        raise UsageError(f"{seconds:g} s do not fit into one array, but {LONGEST:g} at most: stream them (--stream)")
     made = list(follow(generator, audio, seconds=seconds, seed=seed, rate=rate, share=share, **asked))
     windows = [clips for _, clips in made if clips is not None]
     clips = dataclasses.replace(

@@ -95,7 +95,8 @@ def write(
     )
     num = looped.audio.shape[1]
     beats = bpm and _beats(num, looped.rate, bpm)
-    known = {"bpm": bpm, "beats": beats, "beats_per_bar": beats_per_bar} if beats else {}
+    told = beats and max(bpm, beats, beats_per_bar or 1) <= loop_chunks.MOST
+    known = {"bpm": bpm, "beats": beats, "beats_per_bar": beats_per_bar} if told else {}
     for name in file_names(titles) if given.container == "wav" else ():
         path = epath.Path(folder) / f"{name}.wav"
         path.write_bytes(loop_chunks.add(path.read_bytes(), loop=(0, num), **known))

@@ -67,10 +67,11 @@ def pack(
         asked: as of `loop`, `told` for all loops
     Raises UsageError for numbers that make no pack, DataError where four times as many seeds do not fill it, and what `loop` raises.
     """
-    if min(num, batch_size) < 1 or not np.isfinite(lufs) or not distance >= 0:
+    if min(num, batch_size) < 1 or not distance >= 0:
         raise UsageError(
-            f"a pack is of 1 loop or more, in batches, of a loudness and a distance from 0 on, not {num}, {batch_size}, {lufs} LUFS, {distance} dB"
+            f"a pack is of 1 loop or more, in batches, at a distance from 0 dB on, not {num}, {batch_size}, {distance} dB"
         )
+    loudness.check(lufs)
     shape = {"bars": bars, "bpm": bpm, "beats_per_bar": beats_per_bar, "rate": rate}
     layout = lay_out(generator.model.domain, **shape)
     batches = (

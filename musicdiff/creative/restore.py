@@ -22,6 +22,7 @@ from musicdiff.generation import Clips, Edit, Generator
 
 SHORT = 0.05  # seconds: gaps up to this are interpolated, nearer than a model comes (experiments/restore_damage.py)
 STRENGTH = 0.5  # of SDEdit, where a model has no bands to hold
+AUDIBLE = 20.0  # Hz: a band above it is all that can be heard
 TAPS = 511  # of the crossover, which is of linear phase
 MOST = 12.0  # dB by which a new band is turned up or down to go on from the old one
 DETECTORS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
@@ -143,8 +144,8 @@ def _widen(
     cutoff = damage.cut_off(audio, rate) if cutoff is None else cutoff
     if cutoff is None:
         raise UsageError("no cut-off found in the clip: name it in Hz, if you hear one")
-    if not 0 < cutoff < rate / 2:
-        raise UsageError(f"cut-off {cutoff:g} Hz is not between 0 and half the clip's rate, {rate / 2:g} Hz")
+    if not AUDIBLE <= cutoff < rate / 2:
+        raise UsageError(f"cut-off {cutoff:g} Hz is not between {AUDIBLE:g} and half the clip's rate, {rate / 2:g} Hz")
     if cutoff >= 0.95 * domain.sample_rate / 2:
         raise UsageError(
             f"the clip reaches up to {cutoff:g} Hz, and this model no further than {domain.sample_rate / 2:g}: take one of a higher rate"
@@ -179,7 +180,7 @@ def _banded(generator: Generator, x_0: np.ndarray, cutoff: float, seeds: Sequenc
         mask = np.broadcast_to(free[None, None, :, None], held[..., :1].shape)
         return Edit(constraints.inpaint, {"x_0": held, "mask": mask})
     level = np.float32(starts.level(STRENGTH, generator.model.schedule))
-    keys = randomness.seed_keys(np.asarray(seeds, np.uint32), "restore")
+    keys = randomness.seed_keys(generation.check_seeds(seeds), "restore")
     eps = np.asarray(jax.vmap(lambda key: jax.random.normal(key, x_0.shape[1:]))(keys))
     grid = generation.levels(generator, asked.get("sampler"))
     levels = starts.moved(grid, np.array([level]))

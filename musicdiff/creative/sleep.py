@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from musicdiff.config import fingerprint
 from musicdiff.creative import extend, mastering, saved
 from musicdiff.creative.extend import Course, State, Told
 from musicdiff.creative.mastering import Carried, Mastering
-from musicdiff.creative.wav import BYTES, HEADER, Wav
+from musicdiff.creative.wav import Wav, check_room
 from musicdiff.errors import DataError, UsageError
 from musicdiff.generation import Generator
 
@@ -104,6 +103,10 @@ def sleep(
     course = extend.plan(
         generator, seconds=seconds, seed=seed, rate=rate, channels=channels, share=share, schedule=schedule, **asked
     )
+    if not all(0 <= fade < math.inf for fade in (fade_in, fade_out)):
+        raise UsageError(f"fades are of 0 s or more, not of {fade_in:g} and {fade_out:g}")
+    if lufs is not None:
+        loudness.check(lufs)
     fades = {"fade_in": round(fade_in * rate), "fade_out": round(fade_out * rate)}
     chain = mastering.check(Mastering(rate, course.total, **fades, low_pass=low_pass))
     record = _record(course, chain, subtype, lufs)
@@ -113,11 +116,7 @@ def sleep(
     elif path.exists():
         raise UsageError(f"{path} is there already: take another name, or remove it")
     if not progress:
-        size, free = HEADER + course.total * channels * BYTES[subtype], shutil.disk_usage(path.parent).free
-        if size > free:
-            raise DataError(
-                f"{path} needs {size / 1e9:.2f} GB of disk, of which {free / 1e9:.2f} are free: make room, or ask for fewer hours"
-            )
+        size = check_room(path.parent, course.total, channels, subtype)
         cost, loud, notes = _measure(course, chain, lufs)
         gain = 0.0 if lufs is None else lufs - loud
         yield (

@@ -10,7 +10,7 @@ from musicdiff import artifacts, generation
 from musicdiff.artifacts.clips import file_names
 from musicdiff.creative import extend, files
 from musicdiff.creative.original import Original, remarks
-from musicdiff.creative.wav import Wav
+from musicdiff.creative.wav import Wav, check_room
 from musicdiff.generation import Generator
 
 
@@ -40,6 +40,7 @@ def write(
     while opening[-1][1] is None:  # the clip that was given
         opening.append(next(made))
     _, clips = opening[-1]
+    check_room(folder, round(asked["seconds"] * rate), opening[0][0].shape[1], subtype)
     path = epath.Path(folder) / f"{file_names([title])[0]}.wav"
     path.parent.mkdir(parents=True, exist_ok=True)
     record = {"name": title, **generation.provenance(generator, clips, 0), "tool": "extend"}

@@ -4,11 +4,11 @@ The F frames are laid at round(i N / F) of the N samples, so that neither N nor 
 frames, by N / (F hop).
 """
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Integral
 
+from musicdiff.audio import loop_chunks
 from musicdiff.errors import UsageError
 from musicdiff.typing import Domain
 
@@ -54,9 +54,11 @@ def lay_out(domain: Domain, *, bars: int, bpm: float, beats_per_bar: int = 4, ra
     for name, count in (("bars", bars), ("beats_per_bar", beats_per_bar)):
         if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
             raise UsageError(f"{name} must be a whole number from 1 on, not {count!r}")
-    if not (math.isfinite(bpm) and bpm > 0):
-        raise UsageError(f"a tempo is a number of beats a minute above 0, not {bpm!r}")
+    if not 0 < bpm <= loop_chunks.MOST:
+        raise UsageError(f"a tempo is a number of beats a minute above 0, {loop_chunks.MOST} at most, not {bpm!r}")
     beats = bars * beats_per_bar
+    if beats > loop_chunks.MOST:
+        raise UsageError(f"a loop is of {loop_chunks.MOST} beats at most, not of {beats}")
     samples = count_samples(beats, bpm, rate)
     model_samples = count_samples(beats, bpm, domain.sample_rate)
     frames, stretch = _fit(domain, model_samples)

@@ -47,6 +47,7 @@ def vary(
         raise UsageError(f"a clip to vary is audio [N, C] with samples in it, not of shape {audio.shape}")
     if not strengths:
         raise UsageError("nothing to vary: name at least one strength")
+    seeds = generation.check_seeds(seeds)
     levels = np.array([starts.level(strength, generator.model.schedule) for strength in strengths], np.float32)
     given = original.to_model(audio, rate, domain)
     unit = domain.multiple * domain.samples_per_frame
@@ -54,7 +55,7 @@ def vary(
     padded = np.pad(given, ((0, frames * domain.samples_per_frame - len(given)), (0, 0)))
     x_0 = generation.encode(generator, padded[None])[0]
     rows = [(seed, level) for seed in seeds for level in levels]
-    each = np.array([seed for seed, _ in rows], np.uint32)
+    each = np.repeat(seeds, len(levels))
     eps = jax.vmap(lambda key: jax.random.normal(key, x_0.shape))(randomness.seed_keys(each, "vary"))
     held = {
         "x_0": np.repeat(x_0[None], len(rows), axis=0),

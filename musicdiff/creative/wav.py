@@ -1,6 +1,7 @@
 """A WAV file that grows: valid after every block, and beyond 4 GiB as RF64 (EBU Tech 3306), whose longer header it has room for from the first."""
 
 import os
+import shutil
 import struct
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,25 @@ HEADER = 80  # bytes before the samples
 LARGEST = 2**32 - 1  # that a RIFF chunk can say
 
 
+def check_room(folder: Any, num_samples: int, channels: int, subtype: str) -> int:
+    """Bytes of a file of so many samples. Raises UsageError for an unknown sample format, DataError where the disk of `folder` has no room for it."""
+    size = HEADER + num_samples * channels * BYTES[check_subtype(subtype)]
+    there = next(path for path in (Path(folder).absolute(), *Path(folder).absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    if size > free:
+        raise DataError(
+            f"{folder}: {size / 1e9:.4g} GB of disk are needed, and {free / 1e9:.4g} are free: make room, or ask for less"
+        )
+    return size
+
+
+def check_subtype(subtype: str) -> str:
+    """The sample format, if files that grow have it. Raises UsageError where they have not."""
+    if subtype not in BYTES:
+        raise UsageError(f"a file that grows has one of the sample formats {', '.join(BYTES)}, not {subtype}")
+    return subtype
+
+
 class Wav:
     """A file at a local path, to be appended to. Samples beyond full scale are clipped in formats that end there.
 
@@ -22,9 +42,7 @@ class Wav:
     """
 
     def __init__(self, path: Any, rate: int, channels: int, subtype: str = "PCM_24", num_samples: int | None = None):
-        if subtype not in BYTES:
-            raise UsageError(f"a file that grows has one of the sample formats {', '.join(BYTES)}, not {subtype}")
-        self.path, self.rate, self.channels, self.subtype = Path(path), rate, channels, subtype
+        self.path, self.rate, self.channels, self.subtype = Path(path), rate, channels, check_subtype(subtype)
         self.num_samples = num_samples or 0
         if num_samples is None:
             self.path.write_bytes(b"")

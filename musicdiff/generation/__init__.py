@@ -7,7 +7,14 @@ from musicdiff.generation.evaluations import count_evaluations
 from musicdiff.generation.generator import Generator, load
 from musicdiff.generation.inversion import encode, invert
 from musicdiff.generation.sampling import generate, stream
-from musicdiff.generation.settings import check_guidance, grid_and_options, levels, merged_sampler, notes_on
+from musicdiff.generation.settings import (
+    check_guidance,
+    check_seeds,
+    grid_and_options,
+    levels,
+    merged_sampler,
+    notes_on,
+)
 
 __all__ = [
     "Clips",
@@ -15,6 +22,7 @@ __all__ = [
     "Generator",
     "Guidance",
     "check_guidance",
+    "check_seeds",
     "count_evaluations",
     "encode",
     "generate",

@@ -1,7 +1,7 @@
 """What a sampling is asked for, checked and resolved before anything is compiled: sampler, levels, guidance, length."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,13 @@ from musicdiff.typing import Domain, Model
 
 LONGEST = 3600.0  # seconds of one clip, which is sampled as a whole
 NEARLY_NOISE = -4.0  # log_snr: above, more than a seventh of x_t is data, and it is wrong to begin there with noise
+
+
+def check_seeds(seeds: Sequence[int]) -> np.ndarray:
+    """Seeds as uint32 [B]. Raises UsageError for those that are none, and where there are none."""
+    if not len(seeds) or any(not 0 <= seed < 2**32 for seed in seeds):
+        raise UsageError("seeds are whole numbers from 0 to 4294967295, one for each clip")
+    return np.asarray(seeds, np.uint32)
 
 
 def merged_sampler(default: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

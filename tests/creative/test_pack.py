@@ -148,7 +148,15 @@ def test_a_licence_says_what_is_known(generator):
     assert "  - unknown" in licence(generator, {}, [1])
 
 
-@pytest.mark.parametrize("changes", [{"num": 0}, {"num": 2, "lufs": float("nan")}, {"num": 2, "distance": -1.0}])
-def test_numbers_that_make_no_pack(generator, tmp_path, changes):
-    with pytest.raises(UsageError, match="a pack is of 1 loop or more"):
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"num": 0}, "a pack is of 1 loop or more"),
+        ({"num": 2, "distance": -1.0}, "at a distance from 0 dB on"),
+        ({"num": 2, "lufs": float("nan")}, "between -70 and 0 LUFS, not at nan"),
+        ({"num": 2, "lufs": 3.0}, "not at 3"),
+    ],
+)
+def test_numbers_that_make_no_pack(generator, tmp_path, changes, words):
+    with pytest.raises(UsageError, match=words):
         list(pack(generator, tmp_path, **SHORT, **changes))

@@ -213,6 +213,8 @@ def test_presets_are_listed_and_quicker(generator):
     "asked, said",
     [
         ({"fade_in": 5.0, "fade_out": 5.0}, "shorten them"),
+        ({"fade_out": float("nan")}, "fades are of 0 s or more"),
+        ({"lufs": float("nan")}, "between -70 and 0 LUFS, not at nan"),
         ({"low_pass": 4000.0}, "half the file's rate"),
         ({"rate": 100}, "rate lies between"),
         ({"hours": 0.0}, "less than one sample"),

@@ -113,9 +113,10 @@ def test_every_slow_loop_of_four_bars_fits_32_frames():
         ({"bars": 0}, "bars must be a whole number from 1 on, not 0"),
         ({"bars": 1.5}, "bars must be"),
         ({"beats_per_bar": -3}, "beats_per_bar must be"),
-        ({"bpm": 0}, "above 0, not 0"),
-        ({"bpm": float("nan")}, "above 0, not nan"),
-        ({"bpm": float("inf")}, "above 0, not inf"),
+        ({"bars": 20_000}, "65535 beats at most, not of 80000"),
+        ({"bpm": 0}, "above 0, 65535 at most, not 0"),
+        ({"bpm": float("nan")}, "65535 at most, not nan"),
+        ({"bpm": float("inf")}, "65535 at most, not inf"),
     ],
 )
 def test_numbers_that_make_no_bar(changes, words):
