@@ -1,6 +1,7 @@
 """Configurations of a few thousand parameters: what `latent:tiny` and its like are, small enough to compile in seconds."""
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -126,3 +127,17 @@ def randomise(init: Callable, seed: int = 0) -> Any:
 
 # The same results from code that is optimised less: most of a test's time is the compiler's.
 jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+
+
+def softened(model: Model, mel: dict[str, Any], lost_db: float) -> Model:
+    """A model that renders mels softer, as autoencoders do. mel: its configuration's."""
+    lost = 2 * lost_db / mel["db_range"]
+
+    def to_mel(frozen, x_0, padding="zeros"):
+        return model.to_mel(frozen, x_0, padding) - lost
+
+    def to_audio(frozen, x_0, *others):
+        return model.to_audio(frozen, x_0 - lost, *others)
+
+    domain = dataclasses.replace(model.domain, x_0_range=None)
+    return dataclasses.replace(model, domain=domain, to_mel=to_mel, to_audio=to_audio)

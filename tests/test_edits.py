@@ -103,6 +103,10 @@ def test_a_sampler_that_adds_noise_is_not_inverted(generator, clips, changes, wo
         generation.invert(generator, clips.x_0, sampler=changes)
 
 
+def test_what_is_decoded_is_what_clips_are_made_of(generator, clips):
+    np.testing.assert_allclose(generation.decode(generator, clips.x_0), clips.log_mel, atol=1e-5)
+
+
 @pytest.mark.parametrize("shape", [(1, 100, 1), (1, 4096, 2), (4096, 1), (1, 0, 1)])
 def test_audio_of_another_shape_is_not_encoded(generator, shape):
     with pytest.raises(UsageError, match=r"audio to encode is \[B, N, 1\]"):

@@ -11,7 +11,7 @@ import numpy as np
 
 from musicdiff import conditioning, generation, prompts, randomness
 from musicdiff.audio.mel import MelSpec
-from musicdiff.creative import masks, original, overlap, rates
+from musicdiff.creative import level, masks, original, overlap, rates
 from musicdiff.creative.edited import Edited
 from musicdiff.creative.overlap import Layout
 from musicdiff.creative.rates import Pending
@@ -57,6 +57,7 @@ class Course:
     """What is asked for. rate, channels and total, in samples, are the file's; schedule: (seconds, told), from when on something else is told.
 
     asked: told, negative, guidance, sampler of `generation.generate`
+    gain: of all that is made, a factor: what an autoencoder loses of the clip that it goes on from
     """
 
     generator: Generator
@@ -67,6 +68,7 @@ class Course:
     seed: int
     schedule: Sequence[tuple[float, Told]] = ()
     asked: Mapping[str, Any] = field(default_factory=dict)
+    gain: float = 1.0
 
     @property
     def domain(self) -> Domain:
@@ -123,7 +125,7 @@ def advance(course: Course, state: State) -> tuple[np.ndarray, Clips, State]:
     missing = math.ceil(course.total * domain.sample_rate / course.rate) - state.made
     last = missing <= len(audio)
     size = missing if last else layout.hop * domain.samples_per_frame
-    out, pending = rates.resample(state.pending, audio[:size], domain.sample_rate, course.rate, last=last)
+    out, pending = rates.resample(state.pending, audio[:size] * course.gain, domain.sample_rate, course.rate, last=last)
     block = original.from_model(out, dataclasses.replace(domain, sample_rate=course.rate), course.rate, course.channels)
     block = block[: course.total - state.sent]
     following = Carry(
@@ -220,15 +222,15 @@ def follow(
             f"the clip alone is {len(clip) / rate:.6g} s: the length is that of both, clip and continuation, and must be more, "
             f"not {whole.total / rate:.6g} s"
         )
-    first, carry = _after(whole, clip)
+    first, carry, gain = _after(whole, clip)
     schedule = tuple((max(0.0, since - first / rate), told) for since, told in whole.schedule)
-    course = dataclasses.replace(whole, total=whole.total - first, schedule=schedule)
+    course = dataclasses.replace(whole, total=whole.total - first, schedule=schedule, gain=gain)
     yield clip, None
     yield from _joined(course, clip, len(clip) - first, blocks(course, begin(course)._replace(carry=carry)))
 
 
-def _after(course: Course, clip: np.ndarray) -> tuple[int, Carry]:
-    """The clip's sample at which the first window begins, and that window's beginning: the clip's end, for as long as windows overlap.
+def _after(course: Course, clip: np.ndarray) -> tuple[int, Carry, float]:
+    """The clip's sample at which the first window begins, that window's beginning: the clip's end, for as long as windows overlap; and the gain.
 
     Its frames are held to the last: of a clip none may change.
     """
@@ -254,14 +256,16 @@ def _after(course: Course, clip: np.ndarray) -> tuple[int, Carry]:
     audio = np.zeros((size, domain.channels), np.float32)
     audio[: min(size, len(given))] = given[:size]
     audio[free] = 0
-    is_free = masks.frames(free[None], domain, masks.reach_of(domain, spec.n_fft))[0]
+    is_free = masks.frames(free[None], domain.samples_per_frame, masks.reach_of(domain, spec.n_fft))[0]
     if is_free.all():
         least = (unit + masks.reach_of(domain, spec.n_fft) + margin) / domain.sample_rate
         raise UsageError(
             f"a clip of {len(clip) / course.rate:.3g} s is too short to go on from: this model needs {least:.3g} s"
         )
-    x_0 = generation.encode(course.generator, audio[None])[0]
-    return first, Carry(0, x_0, np.where(is_free, -np.inf, np.inf).astype(np.float32), audio, settled)
+    x_0 = generation.encode(course.generator, audio[None])
+    gain = float(level.gains(course.generator, Known(audio[None], free[None]), x_0)[0])
+    starts = np.where(is_free, -np.inf, np.inf).astype(np.float32)
+    return first, Carry(0, x_0[0], starts, (audio / gain).astype(np.float32), settled), gain
 
 
 def _joined(

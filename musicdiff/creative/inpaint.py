@@ -8,7 +8,7 @@ import numpy as np
 
 from musicdiff import generation
 from musicdiff.audio.mel import MelSpec
-from musicdiff.creative import masks, original
+from musicdiff.creative import level, masks, original
 from musicdiff.creative.edited import Edited
 from musicdiff.creative.regions import Region, check, merge
 from musicdiff.diffusion import constraints, repaint
@@ -43,7 +43,8 @@ def inpaint(
 
     Regions that fit into half a clip of the model's length are sampled together, others each in a window of their own; a longer region in
     overlapping windows. Frames are held that nothing of a region is in. The vocoder knows the samples beside a region, so that its phases go on from
-    them, and what difference is left fades inside the region.
+    them. What is made is turned up by as much as an autoencoder renders the clip around it softer than it is; what difference is left fades inside
+    the region.
 
     Args:
         audio: [N, C], full scale is 1; what the regions hide counts for nothing
@@ -70,7 +71,8 @@ def inpaint(
         *(np.stack(part) for part in zip(*(_cut(window, whole, regions, rate, frames, domain) for window in windows)))
     )
     x_0 = generation.encode(generator, np.where(known.free[..., None], 0.0, known.audio))
-    mask = masks.frames(known.free, domain, masks.reach_of(domain, spec.n_fft))
+    mask = masks.frames(known.free, domain.samples_per_frame, masks.reach_of(domain, spec.n_fft))
+    gains = level.gains(generator, known, x_0)
     mask = mask.reshape(*mask.shape, *[1] * (x_0.ndim - 2))
 
     def rows(array: np.ndarray) -> np.ndarray:
@@ -93,8 +95,8 @@ def inpaint(
     clips = generation.generate(generator, seeds=each, frames=frames, told=told, edit=edit, **asked)
     out = np.repeat(audio[None], len(seeds), axis=0)
     for row, made in enumerate(clips.audio):
-        window = windows[row % len(windows)]
-        _put(out[row // len(windows)], made, window, free, rate, domain)
+        at = row % len(windows)
+        _put(out[row // len(windows)], made * gains[at], windows[at], free, rate, domain)
     notes = original.remarks(rate, audio.shape[1], domain)
     if (left := len(regions)) < len(named):
         verb = "is" if left == 1 else "are"

@@ -5,13 +5,12 @@ import numpy as np
 from musicdiff.typing import Domain
 
 
-def frames(free: np.ndarray, domain: Domain, reach: int) -> np.ndarray:
-    """Which frames are free: bool [B, N] of samples at the model's rate -> bool [B, T]; N = T samples_per_frame.
+def frames(free: np.ndarray, size: int, reach: int) -> np.ndarray:
+    """Which frames are free: bool [B, N] of samples at the model's rate -> bool [B, T]; N = T size.
 
     reach: samples to each side of a frame's own that it is made of as well. A frame is free where any of them is; outside the clip nothing is.
     """
     num_samples = free.shape[1]
-    size = domain.samples_per_frame
     total = np.pad(np.cumsum(free, axis=1), ((0, 0), (1, 0)))
     starts = np.arange(num_samples // size) * size
     low, high = np.maximum(starts - reach, 0), np.minimum(starts + size + reach, num_samples)

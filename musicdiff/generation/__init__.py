@@ -5,7 +5,7 @@ from musicdiff.generation.clips import Clips, provenance
 from musicdiff.generation.edit import Edit, windows_over
 from musicdiff.generation.evaluations import count_evaluations
 from musicdiff.generation.generator import Generator, load
-from musicdiff.generation.inversion import encode, invert
+from musicdiff.generation.inversion import decode, encode, invert
 from musicdiff.generation.sampling import generate, stream
 from musicdiff.generation.settings import (
     check_guidance,
@@ -24,6 +24,7 @@ __all__ = [
     "check_guidance",
     "check_seeds",
     "count_evaluations",
+    "decode",
     "encode",
     "generate",
     "grid_and_options",

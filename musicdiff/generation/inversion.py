@@ -1,4 +1,4 @@
-"""From audio to x_0, and from x_0 to the noise that a deterministic sampler makes it of."""
+"""From audio to x_0, back to the mel that it stands for, and from x_0 to the noise that a deterministic sampler makes it of."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -28,6 +28,11 @@ def encode(generator: Generator, audio: np.ndarray, padding: str = "zeros") -> n
     if audio.ndim != 3 or audio.shape[2] != domain.channels or not audio.shape[1] or audio.shape[1] % unit:
         raise UsageError(f"audio to encode is [B, N, {domain.channels}] with N a multiple of {unit}, not {audio.shape}")
     return _encoder(generator.model, padding)(generator.frozen, audio)
+
+
+def decode(generator: Generator, x_0: np.ndarray, padding: str = "zeros") -> np.ndarray:
+    """x_0 [B, T, ...] -> log_mel [B, T', F, C], as the model renders it: what its vocoder makes audio of."""
+    return _decoder(generator.model, padding)(generator.frozen, np.asarray(x_0, np.float32))
 
 
 def invert(
@@ -70,6 +75,11 @@ def invert(
 @functools.lru_cache(maxsize=8)
 def _encoder(model: Model, padding: str) -> parallel.Batched:
     return parallel.Batched(lambda frozen, audio: model.encode(frozen, audio, padding))
+
+
+@functools.lru_cache(maxsize=8)
+def _decoder(model: Model, padding: str) -> parallel.Batched:
+    return parallel.Batched(lambda frozen, x_0: model.to_mel(frozen, x_0, padding))
 
 
 @functools.lru_cache(maxsize=8)

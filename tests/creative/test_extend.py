@@ -5,10 +5,11 @@ import tracemalloc
 
 import jax
 import jax.numpy as jnp
+import micro
 import numpy as np
 import pytest
 
-from musicdiff import generation, randomness, samplers
+from musicdiff import generation, models, randomness, samplers
 from musicdiff.audio import io
 from musicdiff.creative import extend as room
 from musicdiff.creative import overlap, rates
@@ -147,6 +148,20 @@ def test_a_clip_stays_itself_and_goes_on(generator, rate, channels):
     # The step over the join is no larger than those beside it.
     steps = np.abs(np.diff(edited.audio[0, :, 0]))
     assert steps[len(audio) - 1] <= steps[len(audio) - 200 : len(audio) + 200].max()
+
+
+def test_what_a_decoder_loses_is_given_back(generator):
+    """A clip goes on as loud by a model that renders everything 4 dB softer, in all windows."""
+    config = micro.make_config("mel", "vocoder.num_iterations=32")
+    model, audio = models.build(config), clip()
+    params, frozen = micro.randomise(model.init), model.init_frozen(jax.random.key(0))
+    plain, soft = (
+        extend(generation.Generator(one, params, frozen, config, "mel", 0), audio, RATE, seconds=2.4, seed=1).audio[0]
+        for one in (model, micro.softened(model, config["mel"], 4.0))
+    )
+    for beyond in (slice(6000, 9000), slice(14_000, None)):
+        ratio = np.sqrt(np.mean(soft[beyond] ** 2) / np.mean(plain[beyond] ** 2))
+        assert abs(20 * np.log10(ratio)) < 0.5
 
 
 def test_what_goes_on_depends_on_the_clip(generator):
