@@ -54,13 +54,12 @@ def vary(
     frames = -(-len(given) // unit) * domain.multiple
     padded = np.pad(given, ((0, frames * domain.samples_per_frame - len(given)), (0, 0)))
     x_0 = generation.encode(generator, padded[None])[0]
-    rows = [(seed, level) for seed in seeds for level in levels]
     each = np.repeat(seeds, len(levels))
     eps = jax.vmap(lambda key: jax.random.normal(key, x_0.shape))(randomness.seed_keys(each, "vary"))
     held = {
-        "x_0": np.repeat(x_0[None], len(rows), axis=0),
+        "x_0": np.repeat(x_0[None], len(each), axis=0),
         "eps": np.asarray(eps),
-        "start": np.array([level for _, level in rows]),
+        "start": np.tile(levels, len(seeds)),
     }
     grid = generation.levels(generator, asked.get("sampler"))
     windows = generation.windows_over(domain, frames)

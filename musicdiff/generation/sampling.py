@@ -70,7 +70,7 @@ def stream(
     from nothing, and for a weaker model without guidance.
     """
     model, edit = generator.model, edit or Edit()
-    numbers = settings.check_seeds(seeds)
+    checked = settings.check_seeds(seeds)
     told = [told or {}] * len(seeds) if told is None or isinstance(told, Mapping) else list(told)
     if len(told) != len(seeds):
         raise UsageError(f"{len(seeds)} seeds and {len(told)} things to tell: one for each seed, or one for all")
@@ -86,7 +86,7 @@ def stream(
     cond, without = _tell(model, told, parts), _tell(model, [negative or {}], parts)  # one negative row, for all clips
     if mixed:
         without["weights"] = np.eye(1, parts, dtype=np.float32)
-    rows = jax.tree.map(np.asarray, {"seeds": numbers, "cond": cond, **edit.rows(len(seeds))})
+    rows = jax.tree.map(np.asarray, {"seeds": checked, "cond": cond, **edit.rows(len(seeds))})
     told, negative, weaker = [prompts.known(row) for row in told], prompts.known(negative or {}), generator.weaker
     guidance = prompts.choose_guidance(guidance, generator.config, model, told, negative, weaker is not None)
     settings.check_guidance(model, guidance)
@@ -103,8 +103,8 @@ def stream(
     compiled = program.build(model, chosen["name"], frames, padding, **static)
     guide = None  # what is absent, None, is no argument of the program: a variant of it without that part
     if guidance and guidance.scale != 1.0:  # at 1 the second evaluation would be multiplied by zero
-        scales = {name: None if value is None else np.float32(value) for name, value in asdict(guidance).items()}
-        guide = {"weaker": weaker, "numbers": scales}
+        numbers = {name: None if value is None else np.float32(value) for name, value in asdict(guidance).items()}
+        guide = {"weaker": weaker, "numbers": numbers}
     acting = guide and Guidance(0.0, guidance.interval)  # whatever the scale, the evaluations are the same
     evaluations = parts * count_evaluations(chosen["name"], tuple(options.items()), tuple(grid), acting, edit.renoise)
     from_noise = edit.grid is None and edit.x_T is None
