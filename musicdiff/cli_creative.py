@@ -355,7 +355,7 @@ def restore(file, fix, regions, cutoff, num, out, **given) -> None:
 
 
 def _tempo(given: dict[str, Any], tool: str) -> float:
-    """--bpm, which `options.read` checks to be above 0."""
+    """--bpm, which these tools need."""
     if given["bpm"] is None:
         raise UsageError(f"a {tool} has a tempo: --bpm 120, say")
     return given["bpm"]

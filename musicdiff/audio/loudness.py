@@ -17,11 +17,10 @@ STEP, STEPS = STANDARD_RATE // 10, 4  # blocks of 400 ms, one every 100 ms
 OFFSET, ABSOLUTE_GATE, RELATIVE_GATE = -0.691, -70.0, -10.0  # LUFS, LUFS, LU
 
 
-def check(target: float) -> float:
-    """A loudness to aim at, in LUFS. Raises UsageError for one that nothing is measured at, or that only clipping reaches."""
+def check(target: float) -> None:
+    """Raises UsageError for a loudness to aim at, in LUFS, that nothing is measured at, or that only clipping reaches."""
     if not ABSOLUTE_GATE <= target <= 0:
         raise UsageError(f"a loudness to aim at lies between {ABSOLUTE_GATE:g} and 0 LUFS, not at {target:g}")
-    return target
 
 
 def lufs(audio: np.ndarray, rate: int) -> float:
