@@ -1,10 +1,11 @@
 """Does the level go on across the seams of what is inpainted, and where a clip is gone on from?
 
-    python experiments/seam_levels.py WORKDIR [--clips 24] [--source builtin] [--steps 50] [--told JSON] [--json FILE]
+    python experiments/seam_levels.py WORKDIR [--clips 24] [--source builtin] [--steps 50] [--told JSON] [--as-rendered] [--json FILE]
 
 Of clips that the model was not trained on a region in the middle is made anew, and their second half from the first. The level of the 200 ms on
 the new side of a seam, less that of the 200 ms on the other side, in dB: of what was made, and at the same places of the music as it was, which rises
 and falls anyway. Their means should agree, and their deviations. And the level of all that is new, less that of what was there.
+--as-rendered: nothing is turned up by what the autoencoder loses, for comparison.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from etils import epath
 from restore_damage import clips
 
 from musicdiff import generation, parallel
+from musicdiff.creative import level as levels
 from musicdiff.creative.extend import extend
 from musicdiff.creative.inpaint import inpaint
 from musicdiff.creative.regions import Region
@@ -82,8 +84,11 @@ def main() -> None:
     parser.add_argument("--source", default="builtin")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--told", type=json.loads, default=None)
+    parser.add_argument("--as-rendered", action="store_true")
     parser.add_argument("--json")
     asked = parser.parse_args()
+    if asked.as_rendered:
+        levels.gains = lambda generator, known, x_0: np.ones(len(x_0))
     parallel.keep_compilations()
     generator = generation.load(asked.workdir)
     rate = generator.model.domain.sample_rate
